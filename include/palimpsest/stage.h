@@ -1,0 +1,30 @@
+/* stage: carry out one stage: states in, state and record out.  The room where world, model, train and measure meet. */
+#ifndef PALIMPSEST_STAGE_H
+#define PALIMPSEST_STAGE_H
+
+#include "palimpsest/measure.h"
+#include "palimpsest/plan.h"
+#include "palimpsest/train.h"
+#include "palimpsest/world.h"
+
+struct workshop; /* what a worker keeps between stages: the sweep, the world, buffers for the last shape */
+/* Borrows its arguments. */
+struct workshop *workshop_create(const struct sweep *sweep, const struct world *world, const struct numerics *numerics);
+void workshop_destroy(struct workshop **workshop);
+
+struct stage_result {
+    struct state *state;   /* the caller's; NULL after a failure */
+    double *record;        /* [record_length], memory_free; all NaN after a failure */
+    int record_length;
+    int64_t steps;         /* optimiser steps done here */
+    double training_seconds, measuring_seconds;
+    bool paused;           /* state is in the middle of the stage; no record */
+};
+/* parent: state of assignment->parent, or a paused state of this very stage; NULL for an initial stage.  needs[]: states
+ * of assignment->need.  Neither is changed.  -1: ERROR_STAGE is a failed stage, to be recorded. */
+int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
+              const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
+              struct error *err);
+void stage_result_reset(struct stage_result *result);
+
+#endif

@@ -1,0 +1,80 @@
+/* store: the one results file of a sweep (HDF5, also netCDF-4), and the checkpoints beside it.
+ *
+ * Rank 0 writes the whole skeleton serially, under a temporary name.  Afterwards no metadata is ever written: workers write
+ * rows into space laid out beforehand, independently; the mark in /stages commits them.  So a process may die at any
+ * instant and the file stays readable. */
+#ifndef PALIMPSEST_STORE_H
+#define PALIMPSEST_STORE_H
+
+#include <mpi.h>
+
+#include "palimpsest/model.h"
+#include "palimpsest/plan.h"
+
+/* ---- the results file ---- */
+
+/* Writes the skeleton for plan at path (serial; one rank). Refuses to replace a file unless `replace`. */
+int store_create(const char *path, const struct plan *plan, bool replace, struct error *err);
+
+struct store;
+/* MPI-IO for all ranks of comm (collective); plan must be the plan that made the file.  Group commit is flushed by
+ * store_sync and by store_close (collective). */
+int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct store **store, struct error *err);
+int store_close(struct store **store, struct error *err);
+/* Fill every view of a stage from its record, and its status; not yet committed. */
+int store_write_record(struct store *store, const struct assignment *assignment, const struct view *views,
+                       const double *record, enum stage_status status, struct error *err);
+/* The mark: status and the checksum of the record (and of nothing else, so that equal runs have equal marks). */
+int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
+                     struct error *err);
+struct stage_provenance { /* what may differ between two runs of one sweep */
+    double started, seconds, training_seconds, measuring_seconds; /* started: seconds since 1970 */
+    double flops_per_second;
+    int rank, attempts;
+    char host[64];
+    char reason[256]; /* of a failure */
+};
+int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err);
+int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err);
+int store_sync(struct store *store, struct error *err); /* own rows and marks are on disk after it */
+
+/* ---- reading, serial, at any moment, also while ranks write ---- */
+
+struct store_reader;
+int store_reader_open(const char *path, struct store_reader **reader, struct error *err);
+void store_reader_close(struct store_reader **reader);
+int store_read_sweep(struct store_reader *reader, char **name, char **path, char **yaml, struct hash128 *sweep_hash,
+                     struct numerics *numerics, struct error *err); /* texts: memory_free; each may be NULL */
+/* status[rows]: from the marks; with a plan, rows whose checksum disagrees with their record count as pending and are
+ * counted in *damaged. */
+int store_read_marks(struct store_reader *reader, const struct plan *plan, enum stage_status *status, int rows,
+                     int *damaged, struct error *err);
+int store_read_rows(struct store_reader *reader, int *rows, struct error *err); /* length of the stage table */
+int store_read_certificate(struct store_reader *reader, struct certificate *certificate, struct error *err);
+int store_read_provenance(struct store_reader *reader, int row, struct stage_provenance *facts, struct error *err);
+struct variable { /* one variable of the root, whole */
+    int dimensions;
+    char dimension[16][NAME_MAX_BYTES];
+    int64_t length[16], count;
+    double *values; /* integers converted */
+    char units[NAME_MAX_BYTES], long_name[256];
+};
+int store_read_variable(struct store_reader *reader, const char *name, struct variable *variable, struct error *err);
+void variable_reset(struct variable *variable);
+/* Labels of a dimension: the strings of its coordinate, numbers printed; labels[*count] and the array: memory_free. */
+int store_read_labels(struct store_reader *reader, const char *dimension, char ***labels, int *count,
+                      struct error *err);
+
+/* ---- checkpoints: RESULTS.stages/<state id>[-copy].h5 ---- */
+
+/* Temp, fsync, rename, fsync folder; a 512-byte block in front carries length and XXH3-128 of the rest. */
+int checkpoint_write(const char *results_path, struct hash128 id, int copy, const struct state *state,
+                     struct error *err);
+/* Checked before it is parsed: ERROR_OUTSIDE when damaged or gone. */
+int checkpoint_read(const char *results_path, struct hash128 id, int copy, struct state **state, struct error *err);
+bool checkpoint_there(const char *results_path, struct hash128 id, int copy);
+int checkpoint_remove(const char *results_path, struct hash128 id, int copy, struct error *err); /* gone already: 0 */
+
+void store_versions(char *text, size_t size); /* HDF5 and MPI, for --version and provenance */
+
+#endif

@@ -1,0 +1,83 @@
+/* Counted memory.  Every block has a header of one cache line with its size, so that the counters are exact and a test
+ * that compares them before and after is a leak test. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "palimpsest/base.h"
+
+enum { HEADER = 64 };
+
+static struct memory_count counted;
+
+void *memory_allocate(size_t bytes)
+{
+    CHECK(bytes <= SIZE_MAX - 2 * HEADER, "%zu bytes asked", bytes);
+    size_t whole = HEADER + (bytes + HEADER - 1) / HEADER * HEADER;
+    char *block = aligned_alloc(HEADER, whole);
+    CHECK(block != NULL, "out of memory: %zu bytes asked, %zu in use", bytes, counted.bytes);
+    memset(block, 0, whole);
+    memcpy(block, &bytes, sizeof bytes);
+    counted.blocks++;
+    counted.allocations++;
+    counted.bytes += bytes;
+    if (counted.bytes > counted.peak_bytes) counted.peak_bytes = counted.bytes;
+    return block + HEADER;
+}
+
+static size_t block_bytes(const void *block)
+{
+    size_t bytes;
+    memcpy(&bytes, (const char *)block - HEADER, sizeof bytes);
+    return bytes;
+}
+
+void memory_free(void *block)
+{
+    if (!block) return;
+    CHECK(counted.blocks > 0, "a block is freed that was not allocated");
+    counted.blocks--;
+    counted.bytes -= block_bytes(block);
+    free((char *)block - HEADER);
+}
+
+void *memory_array(size_t elements, size_t size)
+{
+    CHECK(size == 0 || elements <= SIZE_MAX / size, "%zu elements of %zu bytes", elements, size);
+    return memory_allocate(elements * size);
+}
+
+char *memory_text(const char *text)
+{
+    if (!text) return NULL;
+    size_t bytes = strlen(text) + 1;
+    return memcpy(memory_allocate(bytes), text, bytes);
+}
+
+char *memory_format(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    int length = vsnprintf(NULL, 0, format, values);
+    va_end(values);
+    CHECK(length >= 0, "format %s", format);
+    char *text = memory_allocate((size_t)length + 1);
+    va_start(values, format);
+    vsnprintf(text, (size_t)length + 1, format, values);
+    va_end(values);
+    return text;
+}
+
+void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size)
+{
+    if (needed <= *capacity) return block;
+    size_t wanted = *capacity < 2 ? 2 : *capacity + *capacity / 2;
+    if (wanted < needed) wanted = needed;
+    void *grown = memory_array(wanted, size);
+    if (block) memcpy(grown, block, *capacity * size);
+    memory_free(block);
+    *capacity = wanted;
+    return grown;
+}
+
+struct memory_count memory_count(void) { return counted; }
