@@ -1,0 +1,63 @@
+/* Amounts in whole steps, the domains a seed reads, the points of a curve. */
+#include <math.h>
+
+#include "palimpsest/spec.h"
+
+static int64_t whole_steps(double tokens, int64_t tokens_per_step)
+{
+    int64_t steps = llround(tokens / (double)tokens_per_step);
+    return tokens > 0 && steps < 1 ? 1 : steps;
+}
+
+struct schedule_steps schedule_steps_of(const struct settings *settings, const struct model_shape *shape,
+                                        struct amount amount)
+{
+    struct schedule_steps steps = {.tokens_per_step = settings->pretrain.batch * shape->context};
+    double tokens = amount.relative ? amount.value * (double)shape_parameters_non_embedding(shape) : amount.value;
+    int64_t whole = whole_steps(tokens, steps.tokens_per_step);
+    struct span cooldown = settings->pretrain.cooldown;
+    double cooled = cooldown.in_tokens ? cooldown.value : cooldown.value * (double)(whole * steps.tokens_per_step);
+    if (whole > 0) steps.cooldown = whole_steps(cooled, steps.tokens_per_step);
+    if (steps.cooldown > whole) steps.cooldown = whole;
+    steps.trunk = whole - steps.cooldown;
+    steps.warmup = whole_steps((double)settings->pretrain.warmup, steps.tokens_per_step);
+    return steps;
+}
+
+static int greatest_common_divisor(int a, int b) { return b == 0 ? a : greatest_common_divisor(b, a % b); }
+
+/* Consecutive seeds start far apart on the ring of domains (near the golden section), so that their sets overlap little;
+ * the stride has no factor in common with the ring, so that over all seeds every domain takes every place. */
+static int ring_stride(int domains)
+{
+    int stride = (int)(0.618 * domains);
+    if (stride < 1) return 1;
+    while (greatest_common_divisor(stride, domains) != 1) stride++;
+    return stride;
+}
+
+void variety_domains(int domains, uint64_t world_seed, uint64_t seed, int variety, int *read)
+{
+    CHECK(variety >= 1 && variety <= domains, "variety %d of %d domains", variety, domains);
+    uint32_t *ring = memory_array((size_t)domains, sizeof *ring);
+    struct random_cursor cursor = random_at(random_stream("variety ring", world_seed, NULL), 0);
+    random_permutation(&cursor, (uint32_t)domains, ring);
+    uint64_t start = seed % (uint64_t)domains * (uint64_t)ring_stride(domains);
+    for (int i = 0; i < variety; i++) read[i] = (int)ring[(start + (uint64_t)i) % (uint64_t)domains];
+    memory_free(ring);
+}
+
+/* 1, then 2 3 4 6 8 12 16 24 ...: powers of two and what lies half an octave above them, in whole numbers. */
+int64_t point_end(int point)
+{
+    CHECK(point >= 0 && point < POINTS_MAX, "curve point %d", point);
+    if (point == 0) return 1;
+    return point % 2 == 1 ? (int64_t)1 << (point + 1) / 2 : (int64_t)3 << (point - 2) / 2;
+}
+
+int point_of_step(int64_t step)
+{
+    int point = 0;
+    while (point < POINTS_MAX - 1 && point_end(point) < step) point++;
+    return point;
+}
