@@ -62,6 +62,7 @@ struct stage {
     int64_t start_step, stop_step;
     double training_flops, measuring_flops;
     unsigned groups;              /* bit g: fills views of group g */
+    bool wanted;                  /* somebody needs the state: a child or a stage that reads it */
 };
 struct group_layout {             /* dimensions of the variables of one group */
     bool used;
@@ -94,17 +95,25 @@ struct plan {
     struct hash128 sweep_hash;    /* of every resolved value and data hash: two sweeps are one when these agree */
     double flops_per_cell_alone, flops_one_pretraining_each, flops_tree; /* work three ways */
     int64_t steps_tree, steps_executed;                                  /* optimiser steps */
-    int64_t state_bytes_max, work_bytes_max; /* of the largest stage */
-    int64_t checkpoint_bytes_all;            /* were every checkpoint kept; see plan_kept_bytes */
+    int64_t state_bytes_max, work_bytes_max; /* of the stage that needs most: states held at once; buffers */
+    int64_t checkpoint_bytes_all, checkpoint_bytes_kept; /* every state that has a child; trunk and pretrained ones */
 };
 /* Refuses (ERROR_INPUT, all messages at once) amounts shorter than the warm-up, data too short, shapes that do not fit. */
 int plan_create(const struct sweep *sweep, const struct world_facts *facts, const struct numerics *numerics,
                 bool sharing, struct plan **plan, struct error *err);
 void plan_destroy(struct plan **plan);
+/* What a rank without the tree needs to write into the results file: the groups' dimensions, no stages. */
+struct plan *plan_outline(const struct sweep *sweep, const struct world_facts *facts, const struct numerics *numerics,
+                          const struct record_extents *extents, int rows);
+/* Adds the constant lm_floor(variety, seed, domain): floor(context, cell, values[domains]) gives it for one cell. */
+typedef void plan_floor_f(void *context, int64_t cell, double *values);
+void plan_add_floors(struct plan *plan, plan_floor_f *floor, void *context);
+/* The shortest context of any model in the sweep. */
+int sweep_shortest_context(const struct sweep *sweep);
 const struct view *plan_views(const struct plan *plan, int stage);
 const int *plan_needs(const struct plan *plan, int stage);
 int group_dimension_length(const struct plan *plan, const struct group_layout *layout, int dimension);
-/* Length of the record of a stage in doubles, and whether its state must be kept for someone (a child or a need). */
+/* Length of the record of a stage in doubles. */
 int plan_record_length(const struct plan *plan, int stage);
 
 /* What a worker is told: it resolves the rest from the cell. */
@@ -116,6 +125,7 @@ struct assignment {
     struct hash128 state, record, parent, need[4]; /* parent: all zero for an initial state */
     unsigned groups;
     bool checkpoint;   /* someone needs the state */
+    struct record_extents extents; /* of the whole sweep: a small model leaves the rows of larger ones empty */
 };
 void plan_assign(const struct plan *plan, int stage, struct assignment *assignment);
 

@@ -11,6 +11,8 @@ enum {
     LAYERS_MAX = 64,     /* blocks of a model */
     POINTS_MAX = 80,     /* points of a learning curve */
     CLASSES_MAX = 64,    /* labels of one task */
+    DOMAINS_MAX = 256,   /* of a world: that pretraining may read, and reserved ones as many */
+    AXES_MAX = 15,       /* dimensions of the grid */
 };
 
 /* ---- settings: everything about one cell that a scalar can say ---- */
@@ -85,8 +87,12 @@ int setting_read(int row, const char *text, union setting_value *value, char *wh
 void setting_assign(int row, union setting_value value, struct settings *settings);
 union setting_value setting_of(int row, const struct settings *settings);
 void setting_print(int row, const struct settings *settings, char *text, size_t size); /* as it would stand in the file */
+void setting_range(int row, char *text, size_t size); /* what is accepted, in words: "a whole number from 1 to 64" */
 /* All defaults, including those of the second place. */
 void settings_standard(struct settings *settings);
+/* The second place takes from the first whatever is not set for it: rows without a default, unless set[settings_count] says
+ * that the file, the size or an axis gave them.  Call it after all values are assigned; set may be NULL (nothing is). */
+void settings_inherit_second(struct settings *settings, const bool *set);
 /* "64Ki", "1M", "20x": -1 and why as above. Suffixes k M G are decimal, Ki Mi Gi binary; "x" is relative. */
 int amount_read(const char *text, struct amount *amount, char *why, size_t size);
 
@@ -104,7 +110,17 @@ int64_t shape_parameters_non_embedding(const struct model_shape *shape); /* with
 double shape_training_flops(const struct model_shape *shape, double tokens, double length, bool lm_head);
 /* Bytes of one state without moments, heads of `classes` labels in all counted; moments are twice that. */
 int64_t shape_state_bytes(const struct model_shape *shape, int heads, int classes);
-/* Bytes of activations and gradient for batches of at most so many tokens and sequences. */
+/* What a pass over a batch keeps in memory, one block cut by one table: model cuts it, plan adds it up. */
+enum work_buffer {
+    WORK_HIDDEN, WORK_FINAL, WORK_STATS, WORK_NORM1, WORK_QKV, WORK_PROBABILITY, WORK_ATTENDED, WORK_MIDDLE, WORK_NORM2,
+    WORK_SLOPE, WORK_ACTIVE, WORK_ROWS, WORK_LOGITS, WORK_LABELS, WORK_DHIDDEN, WORK_DNORM, WORK_DWIDE, WORK_DSCORES,
+    WORK_DROWS, WORK_DLABELS, WORK_BUFFERS
+};
+enum { LOGIT_ROWS = 256 }; /* rows that go through the LM head at a time, so that their logits stay in the cache */
+/* start[buffer], in floats; start[WORK_BUFFERS] is the whole.  Buffers of the way back are empty unless `training`. */
+void shape_work_table(const struct model_shape *shape, int tokens, int sequences, bool training,
+                      int64_t start[WORK_BUFFERS + 1]);
+/* Bytes of that block, and of the gradient when training, for batches of at most so many tokens and sequences. */
 int64_t shape_work_bytes(const struct model_shape *shape, int tokens, int sequences, bool training);
 
 /* ---- the pretraining schedule: amounts in whole steps ---- */
@@ -192,7 +208,7 @@ enum instrument { /* what `measure:` switches; the first four are always on */
 const char *instrument_name(enum instrument instrument);
 bool instrument_always(enum instrument instrument);
 #define FIELD_LIST(X)                                                                                                  \
-    X(LM_LOSS) X(LM_FLOOR_EXCESS) X(ACCURACY) X(LOSS) X(LOG_ODDS) X(FAILED_RUN) X(LM_RISE) X(LM_PROGRESS_LOST)         \
+    X(LM_LOSS) X(ACCURACY) X(LOSS) X(LOG_ODDS) X(FAILED_RUN) X(LM_RISE) X(LM_PROGRESS_LOST)         \
     X(DISPLACEMENT) X(GRADIENT_NORM) X(CURVE_LOSS) X(FORGETTING) X(FORGETTING_DROP) X(FORGETTING_LOSS_RISE)            \
     X(FORGETTING_MAXIMUM) X(FORGETTING_RELATIVE) X(BACKWARD_TRANSFER)
 #define FIELD_ENUM(name) FIELD_##name,

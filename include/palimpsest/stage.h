@@ -12,6 +12,12 @@ struct workshop; /* what a worker keeps between stages: the sweep, the world, bu
 struct workshop *workshop_create(const struct sweep *sweep, const struct world *world, const struct numerics *numerics);
 void workshop_destroy(struct workshop **workshop);
 
+/* Entropy floors (nats per token) of the mixture that a cell reads, floor[reference domains]; see world_floor. */
+void workshop_floors(const struct workshop *workshop, int64_t cell, double *floor);
+/* The numerics class of this process, and the version of this program's arithmetic: raise it (stage/workshop.c) with every
+ * change that changes bits, so that states of two versions are never mixed. */
+struct numerics stage_numerics(void);
+
 struct stage_result {
     struct state *state;   /* the caller's; NULL after a failure */
     double *record;        /* [record_length], memory_free; all NaN after a failure */
@@ -20,8 +26,8 @@ struct stage_result {
     double training_seconds, measuring_seconds;
     bool paused;           /* state is in the middle of the stage; no record */
 };
-/* parent: state of assignment->parent, or a paused state of this very stage; NULL for an initial stage.  needs[]: states
- * of assignment->need.  Neither is changed.  -1: ERROR_STAGE is a failed stage, to be recorded. */
+/* parent: state of assignment->parent; NULL for an initial stage.  needs[]: states of assignment->need, in its order: a
+ * later place has one, the pretrained state.  Neither is changed.  -1: ERROR_STAGE is a failed stage, to be recorded. */
 int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
               const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
               struct error *err);

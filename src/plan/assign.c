@@ -1,0 +1,53 @@
+/* What a worker is told of a stage. */
+#include "plan_private.h"
+
+const struct view *plan_views(const struct plan *plan, int stage) { return plan->view + plan->stage[stage].first_view; }
+
+const int *plan_needs(const struct plan *plan, int stage) { return plan->need + plan->stage[stage].first_need; }
+
+int plan_record_length(const struct plan *plan, int stage)
+{
+    const struct stage *at = &plan->stage[stage];
+    return record_offset(at->groups, plan->sweep->instruments, &plan->extents, at->place, FIELD_COUNT);
+}
+
+static int milestone_of(const struct plan *plan, const struct stage *stage)
+{
+    struct cell cell;
+    struct path path;
+    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
+    path_resolve(&cell, plan->sweep, &plan->facts, &plan->numerics, &path);
+    for (int m = 0; m < path.length; m++)
+        if (hash_equal(path.stage[m].state, stage->state)) return m;
+    CHECK(false, "a stage is not on the path of its cell");
+    return -1;
+}
+
+void plan_assign(const struct plan *plan, int number, struct assignment *assignment)
+{
+    const struct stage *stage = &plan->stage[number];
+    *assignment = (struct assignment){
+        .stage = number,
+        .row = stage->row,
+        .copy = stage->copy,
+        .milestone = milestone_of(plan, stage),
+        .cell = stage->cell,
+        .start_step = stage->start_step,
+        .stop_step = stage->stop_step,
+        .kind = stage->kind,
+        .place = stage->place,
+        .needs = stage->needs,
+        .views = stage->views,
+        .state = stage->state,
+        .record = stage->record,
+        .groups = stage->groups,
+        .checkpoint = stage->wanted,
+        .extents = plan->extents,
+    };
+    if (stage->parent >= 0) {
+        assignment->parent = plan->stage[stage->parent].state;
+        assignment->parent_copy = plan->stage[stage->parent].copy;
+    }
+    CHECK(stage->needs <= (int)(sizeof assignment->need / sizeof *assignment->need), "%d needs", stage->needs);
+    for (int n = 0; n < stage->needs; n++) assignment->need[n] = plan->stage[plan_needs(plan, number)[n]].state;
+}

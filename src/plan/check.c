@@ -1,0 +1,127 @@
+/* What only the resolved grid together with the data can show to be wrong.  Each complaint once, however many cells
+ * share it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "plan_private.h"
+
+enum { COMPLAINTS_MAX = 20 };
+
+struct complaints {
+    const struct sweep *sweep;
+    const struct world_facts *facts;
+    char text[sizeof((struct error *)0)->text];
+    int count;
+};
+
+static void complain(struct complaints *complaints, struct mark mark, const char *what)
+{
+    char line[768];
+    snprintf(line, sizeof line, "%s:%d:%d: %s", complaints->sweep->path, mark.line, mark.column, what);
+    if (complaints->count >= COMPLAINTS_MAX || strstr(complaints->text, line)) return;
+    size_t used = strlen(complaints->text);
+    snprintf(complaints->text + used, sizeof complaints->text - used, "%s%s", used ? "\n" : "", line);
+    complaints->count++;
+}
+
+static const char *label_of(const struct complaints *complaints, enum axis_kind kind, const struct cell *cell)
+{
+    int member, index[256];
+    const struct axis *axis = sweep_axis(complaints->sweep, kind, &member);
+    cell_indices(complaints->sweep, cell->index, index);
+    return axis->labels[index[axis - complaints->sweep->axes]];
+}
+
+static struct mark mark_of(const struct complaints *complaints, enum axis_kind kind)
+{
+    int member;
+    return sweep_axis(complaints->sweep, kind, &member)->mark;
+}
+
+static void check_warmup(struct complaints *complaints, const struct cell *cell)
+{
+    const struct schedule_steps *steps = &cell->steps;
+    char text[512];
+    if (steps->trunk + steps->cooldown == 0 || steps->trunk >= steps->warmup) return;
+    snprintf(
+        text, sizeof text,
+        "axes.tokens: the amount %s is too short for size %s: its constant part has %lld tokens and the warm-up %lld; "
+        "raise the amount, or lower pretrain.warmup or pretrain.cooldown",
+        label_of(complaints, AXIS_TOKENS, cell), label_of(complaints, AXIS_SIZE, cell),
+        (long long)(steps->trunk * steps->tokens_per_step), (long long)(steps->warmup * steps->tokens_per_step));
+    complain(complaints, mark_of(complaints, AXIS_TOKENS), text);
+}
+
+static void check_data(struct complaints *complaints, const struct cell *cell)
+{
+    const struct schedule_steps *steps = &cell->steps;
+    uint64_t whole = (uint64_t)((steps->trunk + steps->cooldown) * steps->tokens_per_step);
+    uint64_t unique = (uint64_t)cell->settings.pretrain.unique;
+    uint64_t each =
+        ((unique && unique < whole ? unique : whole) + (uint64_t)cell->variety - 1) / (uint64_t)cell->variety;
+    int *domain = memory_array((size_t)complaints->facts->domains, sizeof *domain);
+    int count = cell_reading(complaints->sweep, complaints->facts, cell, domain);
+    for (int i = 0; i < count; i++) {
+        const struct domain_facts *facts = &complaints->facts->domain[domain[i]];
+        char text[512];
+        if (facts->tokens >= each) continue;
+        snprintf(
+            text, sizeof text,
+            "axes.tokens: the amount %s at variety %d reads %llu tokens of each domain, but \"%s\" has %llu; lower the "
+            "amount, raise the variety, or set pretrain.unique to at most %llu",
+            label_of(complaints, AXIS_TOKENS, cell), cell->variety, (unsigned long long)each, facts->name,
+            (unsigned long long)facts->tokens, (unsigned long long)(facts->tokens * (uint64_t)cell->variety));
+        complain(complaints, mark_of(complaints, AXIS_TOKENS), text);
+    }
+    memory_free(domain);
+}
+
+static void check_unique(struct complaints *complaints, const struct cell *cell)
+{
+    int64_t unique = cell->settings.pretrain.unique, least = (int64_t)cell->variety * cell->shape.context;
+    char text[512];
+    if (unique == 0 || unique >= least) return;
+    snprintf(
+        text, sizeof text,
+        "pretrain.unique: %lld tokens are fewer than one sample of %d tokens from each of %d domains; at least %lld",
+        (long long)unique, cell->shape.context, cell->variety, (long long)least);
+    complain(complaints, complaints->sweep->origin[setting_find("pretrain.unique")], text);
+}
+
+static void check_tasks(struct complaints *complaints, const struct cell *cell)
+{
+    for (int place = 0; place < cell->sequence->length; place++) {
+        const struct task_facts *task = &complaints->facts->task[cell->sequence->task[place]];
+        char text[512];
+        if (task->most_tokens > cell->shape.context) {
+            snprintf(text, sizeof text,
+                     "model.context: %d tokens are too few for task \"%s\", whose longest item has %d",
+                     cell->shape.context, task->name, task->most_tokens);
+            complain(complaints, complaints->sweep->origin[setting_find("model.context")], text);
+        }
+        if (cell->settings.train_items > task->train_items) {
+            snprintf(text, sizeof text, "finetune.train_items: task \"%s\" has %d training items, not %lld", task->name,
+                     task->train_items, (long long)cell->settings.train_items);
+            complain(complaints, complaints->sweep->origin[setting_find("finetune.train_items")], text);
+        }
+    }
+}
+
+int check_cells(const struct sweep *sweep, const struct world_facts *facts, struct error *err)
+{
+    struct complaints complaints = {.sweep = sweep, .facts = facts};
+    int *index = memory_array((size_t)sweep->axis_count, sizeof *index);
+    int64_t cells = sweep_cells(sweep);
+    for (int64_t c = 0; c < cells && complaints.count < COMPLAINTS_MAX; c++) {
+        struct cell cell;
+        cell_indices(sweep, c, index);
+        if (cell_excluded(sweep, index)) continue;
+        cell_resolve(sweep, facts, c, &cell);
+        check_warmup(&complaints, &cell);
+        check_unique(&complaints, &cell);
+        check_data(&complaints, &cell);
+        check_tasks(&complaints, &cell);
+    }
+    memory_free(index);
+    return complaints.count ? error_set(err, ERROR_INPUT, "%s", complaints.text) : 0;
+}

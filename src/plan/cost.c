@@ -1,0 +1,139 @@
+/* What stages cost, and what sharing saves: work three ways. */
+#include "plan_private.h"
+
+static const struct finetune_recipe *recipe_of(const struct cell *cell, int place)
+{
+    return place == 0 ? &cell->settings.first : &cell->settings.second;
+}
+
+static double finetune_flops(const struct plan *plan, const struct cell *cell, int place)
+{
+    const struct finetune_recipe *recipe = recipe_of(cell, place);
+    const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
+    double tokens = (double)(recipe->steps * recipe->batch) * task->mean_tokens;
+    return shape_training_flops(&cell->shape, tokens, task->mean_tokens, false);
+}
+
+double training_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
+                      int64_t start_step)
+{
+    switch (milestone->kind) {
+    case STAGE_INITIAL: return 0;
+    case STAGE_FINETUNE: return finetune_flops(plan, cell, milestone->place);
+    case STAGE_TRUNK:
+    case STAGE_COOLDOWN: break;
+    }
+    double tokens = (double)((milestone->stop_step - start_step) * cell->steps.tokens_per_step);
+    return shape_training_flops(&cell->shape, tokens, cell->shape.context, true);
+}
+
+/* A forward pass is a third of a training step. */
+double measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
+                       unsigned groups)
+{
+    if (groups == 0) return 0;
+    int domains = plan->facts.domains + plan->facts.task_domains;
+    double tokens = (double)cell->settings.evaluate.tokens * domains;
+    double flops = shape_training_flops(&cell->shape, tokens, cell->shape.context, true) / 3;
+    for (int place = 0; place <= milestone->place; place++) {
+        const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
+        int64_t asked = cell->settings.evaluate.items;
+        double items = asked == 0 || asked > task->test_items ? task->test_items : (double)asked;
+        flops += shape_training_flops(&cell->shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
+    }
+    return flops;
+}
+
+int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
+{
+    int heads = milestone->place + 1, classes = 0;
+    if (cell->settings.head == HEAD_LM || heads == 0) return shape_state_bytes(&cell->shape, 0, 0);
+    if (cell->settings.head == HEAD_SHARED) return shape_state_bytes(&cell->shape, 1, CLASSES_MAX);
+    for (int place = 0; place < heads; place++) classes += plan->facts.task[cell->sequence->task[place]].classes;
+    return shape_state_bytes(&cell->shape, heads, classes);
+}
+
+static int most_tokens(const struct plan *plan, const struct cell *cell)
+{
+    int64_t most = cell->settings.pretrain.batch * cell->shape.context;
+    for (int place = 0; place < cell->sequence->length; place++) {
+        const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
+        int64_t tokens = recipe_of(cell, place)->batch * task->most_tokens;
+        if (tokens > most) most = tokens;
+    }
+    return (int)most;
+}
+
+static int most_sequences(const struct cell *cell)
+{
+    int64_t most = cell->settings.pretrain.batch;
+    if (cell->settings.first.batch > most) most = cell->settings.first.batch;
+    if (cell->settings.second.batch > most) most = cell->settings.second.batch;
+    return (int)most;
+}
+
+/* At once in a worker: the state that is trained with its moments, its parent (a trunk's carries moments too), the
+ * pretrained state a later place compares with. */
+static void raise_memory(struct plan *plan, const struct stage *stage, const struct cell *cell,
+                         const struct milestone *milestone)
+{
+    int64_t state = stage_state_bytes(plan, cell, milestone);
+    int64_t parent = stage->parent >= 0 && plan->stage[stage->parent].kind == STAGE_TRUNK ? 3 * state : state;
+    int64_t held = 3 * state + parent + stage->needs * state;
+    int64_t work = shape_work_bytes(&cell->shape, most_tokens(plan, cell), most_sequences(cell), true);
+    if (held > plan->state_bytes_max) plan->state_bytes_max = held;
+    if (work > plan->work_bytes_max) plan->work_bytes_max = work;
+}
+
+static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
+{
+    const struct stage *stage = &plan->stage[s];
+    struct cell cell;
+    struct path path;
+    int m = 0;
+    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
+    path_resolve(&cell, plan->sweep, &plan->facts, &plan->numerics, &path);
+    while (!hash_equal(path.stage[m].state, stage->state)) m++;
+    raise_memory(plan, stage, &cell, &path.stage[m]);
+    plan->flops_tree += stage->training_flops + stage->measuring_flops;
+    plan->steps_tree += stage->stop_step - stage->start_step;
+    int64_t bytes = stage_state_bytes(plan, &cell, &path.stage[m]) * (stage->kind == STAGE_TRUNK ? 3 : 1);
+    if (has_child[s]) plan->checkpoint_bytes_all += bytes;
+    if (has_child[s] && (stage->kind == STAGE_TRUNK || stage->groups & 1u << GROUP_PRETRAINED))
+        plan->checkpoint_bytes_kept += bytes;
+    /* one pretraining per amount: every pretrained state pays its whole amount, no trunk is shared */
+    if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL)
+        plan->flops_one_pretraining_each += stage->training_flops + stage->measuring_flops;
+    else if (stage->groups & 1u << GROUP_PRETRAINED)
+        plan->flops_one_pretraining_each += training_flops(plan, &cell, &path.stage[m], 0) + stage->measuring_flops;
+}
+
+static void add_cell_alone(struct plan *plan, const struct cell *cell)
+{
+    struct path path;
+    path_resolve(cell, plan->sweep, &plan->facts, &plan->numerics, &path);
+    for (int m = 0; m < path.length; m++) {
+        int64_t start = path.stage[m].kind == STAGE_COOLDOWN ? cell->steps.trunk : 0;
+        unsigned groups = milestone_groups(&path, m, cell->sequence);
+        plan->flops_per_cell_alone += training_flops(plan, cell, &path.stage[m], start);
+        plan->flops_per_cell_alone += measuring_flops(plan, cell, &path.stage[m], groups);
+    }
+}
+
+void cost_totals(struct plan *plan)
+{
+    bool *has_child = memory_array((size_t)plan->stages, sizeof *has_child);
+    int *index = memory_array((size_t)plan->sweep->axis_count, sizeof *index);
+    struct cell cell;
+    for (int s = 0; s < plan->stages; s++)
+        if (plan->stage[s].parent >= 0) has_child[plan->stage[s].parent] = true;
+    for (int s = 0; s < plan->stages; s++) add_stage_totals(plan, s, has_child);
+    for (int64_t c = 0; c < plan->cells; c++) {
+        cell_indices(plan->sweep, c, index);
+        if (cell_excluded(plan->sweep, index)) continue;
+        cell_resolve(plan->sweep, &plan->facts, c, &cell);
+        add_cell_alone(plan, &cell);
+    }
+    memory_free(index);
+    memory_free(has_child);
+}

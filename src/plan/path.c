@@ -1,0 +1,175 @@
+/* Identity.  A state's id is the hash of what makes its weights and of nothing else: neither cut points nor the lists
+ * on the axes nor what others asked for.  A trunk state is (lineage, absolute step).  A record's id is the state's with
+ * the instruments and everything they read. */
+#include <string.h>
+
+#include "plan_private.h"
+
+static void add_shape(struct hasher *hasher, const struct model_shape *shape)
+{
+    hasher_add_integer(hasher, "layers", shape->layers);
+    hasher_add_integer(hasher, "width", shape->width);
+    hasher_add_integer(hasher, "heads", shape->heads);
+    hasher_add_integer(hasher, "context", shape->context);
+    hasher_add_integer(hasher, "vocabulary", shape->vocabulary);
+    hasher_add_integer(hasher, "feed forward", shape->feed_forward);
+    hasher_add_integer(hasher, "objective", shape->objective);
+    hasher_add_integer(hasher, "share layers", shape->share_layers);
+}
+
+static void add_optimizer(struct hasher *hasher, const struct optimizer_recipe *recipe)
+{
+    hasher_add_real(hasher, "learning rate", recipe->learning_rate);
+    hasher_add_real(hasher, "beta1", recipe->beta1);
+    hasher_add_real(hasher, "beta2", recipe->beta2);
+    hasher_add_real(hasher, "epsilon", recipe->epsilon);
+    hasher_add_real(hasher, "weight decay", recipe->weight_decay);
+    hasher_add_real(hasher, "clip", recipe->clip);
+    hasher_add_integer(hasher, "bias correction", recipe->bias_correction);
+}
+
+static struct hash128 initial_id(const struct cell *cell, const struct numerics *numerics)
+{
+    struct hasher hasher;
+    hasher_init(&hasher, "initial state");
+    hasher_add_text(&hasher, "numerics class", numerics->class_name);
+    hasher_add_integer(&hasher, "numerics version", numerics->version);
+    add_shape(&hasher, &cell->shape);
+    hasher_add_real(&hasher, "deviation", cell->settings.model.initial_deviation);
+    hasher_add_integer(&hasher, "seed", (int64_t)cell->seed);
+    return hasher_finish(&hasher);
+}
+
+int cell_reading(const struct sweep *sweep, const struct world_facts *facts, const struct cell *cell, int *domain)
+{
+    variety_domains(facts->domains, sweep->world.seed, cell->seed, cell->variety, domain);
+    return cell->variety;
+}
+
+/* The stream as data: which domains' training data, in which order of the ring, how much before it repeats. */
+static void add_reading(struct hasher *hasher, const struct sweep *sweep, const struct world_facts *facts,
+                        const struct cell *cell)
+{
+    int *domain = memory_array((size_t)facts->domains, sizeof *domain);
+    int count = cell_reading(sweep, facts, cell, domain);
+    hasher_add_integer(hasher, "domains", count);
+    for (int i = 0; i < count; i++) hasher_add_hash(hasher, "domain", facts->domain[domain[i]].training);
+    hasher_add_integer(hasher, "unique", cell->settings.pretrain.unique);
+    hasher_add_integer(hasher, "separator", facts->separator);
+    hasher_add_integer(hasher, "mask", facts->mask);
+    memory_free(domain);
+}
+
+static struct hash128 lineage_id(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
+                                 struct hash128 initial)
+{
+    struct hasher hasher;
+    hasher_init(&hasher, "lineage");
+    hasher_add_hash(&hasher, "initial", initial);
+    hasher_add_integer(&hasher, "batch", cell->settings.pretrain.batch);
+    hasher_add_integer(&hasher, "warmup", cell->steps.warmup);
+    add_optimizer(&hasher, &cell->settings.pretrain.optimizer);
+    add_reading(&hasher, sweep, facts, cell);
+    hasher_add_integer(&hasher, "seed", (int64_t)cell->seed);
+    return hasher_finish(&hasher);
+}
+
+static struct hash128 trunk_id(struct hash128 lineage, int64_t step)
+{
+    struct hasher hasher;
+    hasher_init(&hasher, "trunk");
+    hasher_add_hash(&hasher, "lineage", lineage);
+    hasher_add_integer(&hasher, "step", step);
+    return hasher_finish(&hasher);
+}
+
+static struct hash128 cooldown_id(struct hash128 lineage, const struct schedule_steps *steps)
+{
+    struct hasher hasher;
+    hasher_init(&hasher, "cooldown");
+    hasher_add_hash(&hasher, "lineage", lineage);
+    hasher_add_integer(&hasher, "from", steps->trunk);
+    hasher_add_integer(&hasher, "steps", steps->cooldown);
+    return hasher_finish(&hasher);
+}
+
+static struct hash128 finetune_id(const struct cell *cell, const struct world_facts *facts, struct hash128 parent,
+                                  int place)
+{
+    const struct finetune_recipe *recipe = place == 0 ? &cell->settings.first : &cell->settings.second;
+    const struct task_facts *task = &facts->task[cell->sequence->task[place]];
+    struct hasher hasher;
+    hasher_init(&hasher, "fine-tuning");
+    hasher_add_hash(&hasher, "parent", parent);
+    hasher_add_integer(&hasher, "place", place);
+    hasher_add_text(&hasher, "task", task->name);
+    hasher_add_hash(&hasher, "training", task->training);
+    hasher_add_integer(&hasher, "batch", recipe->batch);
+    hasher_add_integer(&hasher, "steps", recipe->steps);
+    hasher_add_real(&hasher, "warmup", recipe->warmup);
+    hasher_add_integer(&hasher, "freeze", recipe->freeze);
+    add_optimizer(&hasher, &recipe->optimizer);
+    hasher_add_integer(&hasher, "head", cell->settings.head);
+    hasher_add_integer(&hasher, "pool", cell->settings.pool);
+    hasher_add_integer(&hasher, "items", cell->settings.train_items);
+    hasher_add_real(&hasher, "head deviation", cell->settings.model.initial_deviation);
+    hasher_add_integer(&hasher, "seed", (int64_t)cell->seed);
+    return hasher_finish(&hasher);
+}
+
+static void append(struct path *path, struct milestone milestone) { path->stage[path->length++] = milestone; }
+
+static void append_pretraining(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
+                               struct path *path)
+{
+    const struct schedule_steps *steps = &cell->steps;
+    if (steps->trunk + steps->cooldown == 0) return; /* amount 0: fine-tuning starts from the initial state */
+    struct hash128 lineage = lineage_id(cell, sweep, facts, path->stage[0].state);
+    if (steps->trunk > 0)
+        append(path, (struct milestone){.kind = STAGE_TRUNK,
+                                        .place = -1,
+                                        .stop_step = steps->trunk,
+                                        .lineage = lineage,
+                                        .state = trunk_id(lineage, steps->trunk)});
+    if (steps->cooldown > 0)
+        append(path, (struct milestone){.kind = STAGE_COOLDOWN,
+                                        .place = -1,
+                                        .lineage = lineage,
+                                        .stop_step = steps->trunk + steps->cooldown,
+                                        .state = cooldown_id(lineage, steps)});
+}
+
+void path_resolve(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
+                  const struct numerics *numerics, struct path *path)
+{
+    path->length = 0;
+    append(path, (struct milestone){.kind = STAGE_INITIAL, .place = -1, .state = initial_id(cell, numerics)});
+    append_pretraining(cell, sweep, facts, path);
+    path->pretrained = path->length - 1;
+    for (int place = 0; place < cell->sequence->length; place++) {
+        struct hash128 parent = path->stage[path->length - 1].state;
+        int64_t steps = place == 0 ? cell->settings.first.steps : cell->settings.second.steps;
+        append(path, (struct milestone){.kind = STAGE_FINETUNE,
+                                        .place = place,
+                                        .stop_step = steps,
+                                        .state = finetune_id(cell, facts, parent, place)});
+    }
+}
+
+struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct path *path, int m,
+                         unsigned groups)
+{
+    const struct world_facts *facts = &plan->facts;
+    struct hasher hasher;
+    hasher_init(&hasher, "record");
+    hasher_add_hash(&hasher, "state", path->stage[m].state);
+    hasher_add_integer(&hasher, "groups", groups);
+    hasher_add_integer(&hasher, "instruments", plan->sweep->instruments);
+    hasher_add_integer(&hasher, "items", cell->settings.evaluate.items);
+    hasher_add_integer(&hasher, "tokens", cell->settings.evaluate.tokens);
+    for (int d = 0; d < facts->domains + facts->task_domains; d++)
+        hasher_add_hash(&hasher, "reference", facts->domain[d].reference);
+    for (int place = 0; place <= path->stage[m].place; place++)
+        hasher_add_hash(&hasher, "test", facts->task[cell->sequence->task[place]].test);
+    return hasher_finish(&hasher);
+}

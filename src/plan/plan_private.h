@@ -1,0 +1,55 @@
+/* Shared between the sources of plan only. */
+#ifndef PALIMPSEST_PLAN_PRIVATE_H
+#define PALIMPSEST_PLAN_PRIVATE_H
+
+#include "palimpsest/plan.h"
+
+/* ---- table.c: state ids to numbers; open addressing, grows by doubling ---- */
+
+struct id_table {
+    struct hash128 *id;
+    int *number; /* -1: free */
+    size_t capacity, used;
+};
+void id_table_init(struct id_table *table);
+void id_table_reset(struct id_table *table);
+/* The number kept for id; when there is none yet, `fresh` is put in and given back. */
+int id_table_put(struct id_table *table, struct hash128 id, int fresh);
+int id_table_find(const struct id_table *table, struct hash128 id); /* or -1 */
+
+/* ---- layout.c: which axes the variables of a group have ---- */
+
+void layout_groups(struct plan *plan);   /* dimensions only */
+void layout_allocate(struct plan *plan); /* and which stage fills each place: none yet */
+/* Place of a cell in the variables of a group, row-major. */
+int64_t layout_index(const struct plan *plan, const struct group_layout *layout, const int *cell_index,
+                     const struct sequence *sequence);
+/* Bit set of the groups that milestone m of a path fills. */
+unsigned milestone_groups(const struct path *path, int m, const struct sequence *sequence);
+/* The stages' lists of views, from the layouts (shared tree only). */
+void layout_views(struct plan *plan);
+
+/* ---- tree.c: cells merged; and, without sharing, every cell on its own ---- */
+
+void tree_build(struct plan *plan);
+void tree_unshare(struct plan *plan);
+
+/* ---- cost.c, constants.c, check.c ---- */
+
+double training_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
+                      int64_t start_step);
+double measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
+                       unsigned groups);
+int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
+void cost_totals(struct plan *plan);
+void constants_fill(struct plan *plan);
+struct hash128 plan_hash(const struct plan *plan);
+int check_cells(const struct sweep *sweep, const struct world_facts *facts, struct error *err);
+
+/* path.c: the id of what a stage measures. */
+struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct path *path, int m,
+                         unsigned groups);
+/* The stream that a cell's pretraining reads: domain[variety]. */
+int cell_reading(const struct sweep *sweep, const struct world_facts *facts, const struct cell *cell, int *domain);
+
+#endif

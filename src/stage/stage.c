@@ -1,0 +1,171 @@
+/* One stage carried out: make the state, then measure it.  Everything is resolved from the cell; the assignment says
+ * where on its path the stage is, and the id it must have. */
+#include <math.h>
+
+#include "stage_private.h"
+
+static void resolve_job(struct job *job)
+{
+    struct workshop *workshop = job->workshop;
+    cell_resolve(workshop->sweep, workshop->facts, job->assignment->cell, &job->cell);
+    path_resolve(&job->cell, workshop->sweep, workshop->facts, &workshop->numerics, &job->path);
+    CHECK(job->assignment->milestone < job->path.length, "milestone %d of %d", job->assignment->milestone,
+          job->path.length);
+    job->milestone = &job->path.stage[job->assignment->milestone];
+    CHECK(hash_equal(job->milestone->state, job->assignment->state),
+          "rank 0 and this rank resolve cell %lld differently", (long long)job->assignment->cell);
+    job->reading = reading_of(workshop, &job->cell);
+}
+
+static int make_initial(struct job *job)
+{
+    job->state = state_create(&job->cell.shape, NULL, 0, false);
+    state_initialise(job->state, job->cell.seed, job->cell.settings.model.initial_deviation);
+    return 0;
+}
+
+static int make_pretrained(struct job *job, train_pause_f *pause, void *context, struct error *err)
+{
+    struct pretraining pretraining = {
+        .optimizer = job->cell.settings.pretrain.optimizer,
+        .steps = job->cell.steps,
+        .reading = job->reading,
+        .batch = (int)job->cell.settings.pretrain.batch,
+        .mask_token = job->workshop->facts->mask,
+        .vocabulary = job->workshop->facts->vocabulary,
+        .cooling = job->milestone->kind == STAGE_COOLDOWN,
+    };
+    CHECK(job->parent->step == job->assignment->start_step, "parent at step %lld, not %lld",
+          (long long)job->parent->step, (long long)job->assignment->start_step);
+    job->state = state_copy(job->parent, true);
+    job->state->history.lm_losses = 1; /* what was measured of a shorter amount is not of this one */
+    return train_pretrain(workshop_trainer(job->workshop, &job->cell), job->workshop->world, &pretraining,
+                          job->milestone->stop_step, pause, context, job->state, err);
+}
+
+/* The state that a place starts from: the parent's weights, with a head for the task where it needs a new one. */
+static struct state *starting_state(const struct job *job)
+{
+    const struct settings *settings = &job->cell.settings;
+    const struct task_facts *task = &job->workshop->facts->task[job->cell.sequence->task[job->milestone->place]];
+    double deviation = settings->model.initial_deviation;
+    bool first = job->milestone->place == 0;
+    if (settings->head == HEAD_PER_TASK)
+        return state_with_head(job->parent, task->name, task->classes, job->cell.seed, job->milestone->place,
+                               deviation);
+    if (settings->head == HEAD_SHARED && first)
+        return state_with_head(job->parent, "shared", CLASSES_MAX, job->cell.seed, 0, deviation);
+    return state_copy(job->parent, false);
+}
+
+static int make_finetuned(struct job *job, train_pause_f *pause, void *context, struct error *err)
+{
+    const struct settings *settings = &job->cell.settings;
+    int place = job->milestone->place;
+    uint16_t label_token[CLASSES_MAX];
+    struct state *start = starting_state(job);
+    job->state = state_copy(start, true);
+    state_destroy(&start);
+    job->state->step = 0;
+    struct finetuning finetuning = {
+        .recipe = place == 0 ? settings->first : settings->second,
+        .task = job->cell.sequence->task[place],
+        .place = place,
+        .seed = job->cell.seed,
+        .items = (int)settings->train_items,
+        .readout = readout_of(job, place, label_token),
+    };
+    return train_finetune(workshop_trainer(job->workshop, &job->cell), job->workshop->world, &finetuning, pause,
+                          context, job->state, err);
+}
+
+struct readout readout_of(const struct job *job, int place, uint16_t *label_token)
+{
+    const struct settings *settings = &job->cell.settings;
+    int task = job->cell.sequence->task[place];
+    const struct task_facts *facts = &job->workshop->facts->task[task];
+    struct readout readout = {.kind = (enum head_kind)settings->head,
+                              .pool = (enum pool_kind)settings->pool,
+                              .classes = facts->classes,
+                              .head = -1};
+    if (settings->head == HEAD_LM) {
+        for (int c = 0; c < facts->classes; c++)
+            label_token[c] = (uint16_t)world_label_token(job->workshop->world, task, c);
+        readout.label_token = label_token;
+        return readout;
+    }
+    const char *name = settings->head == HEAD_SHARED ? "shared" : facts->name;
+    readout.head = state_find_head(job->state, name);
+    CHECK(readout.head >= 0, "no head for %s", name);
+    return readout;
+}
+
+static int make_state(struct job *job, train_pause_f *pause, void *context, struct error *err)
+{
+    switch (job->milestone->kind) {
+    case STAGE_INITIAL: return make_initial(job);
+    case STAGE_TRUNK:
+    case STAGE_COOLDOWN: return make_pretrained(job, pause, context, err);
+    case STAGE_FINETUNE: return make_finetuned(job, pause, context, err);
+    }
+    return 0;
+}
+
+/* Only a trunk goes on from its optimiser; every other child starts with zero moments. */
+static void drop_moments(struct state *state)
+{
+    memory_free(state->moments);
+    state->moments = NULL;
+}
+
+static void fail_record(struct stage_result *result)
+{
+    for (int i = 0; i < result->record_length; i++) result->record[i] = NAN;
+}
+
+static int carry_out(struct job *job, train_pause_f *pause, void *context, struct stage_result *result,
+                     struct error *err)
+{
+    double started = clock_seconds();
+    int64_t before = job->milestone->kind == STAGE_FINETUNE ? 0 : job->assignment->start_step;
+    int status = make_state(job, pause, context, err);
+    result->training_seconds = clock_seconds() - started;
+    result->steps = job->state->step - before;
+    if (status != 0) return -1;
+    result->paused = job->milestone->kind != STAGE_INITIAL && job->state->step < job->milestone->stop_step;
+    if (result->paused) return 0;
+    if (job->milestone->kind != STAGE_TRUNK) drop_moments(job->state);
+    job_measure(job, result->record);
+    result->measuring_seconds = clock_seconds() - started - result->training_seconds;
+    return 0;
+}
+
+int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
+              const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
+              struct error *err)
+{
+    struct job job = {.workshop = workshop, .assignment = assignment, .parent = parent};
+    *result = (struct stage_result){0};
+    resolve_job(&job);
+    CHECK((parent == NULL) == (job.milestone->kind == STAGE_INITIAL), "a stage of kind %s with%s a parent",
+          stage_kind_name(job.milestone->kind), parent ? "" : "out");
+    if (job.milestone->kind == STAGE_FINETUNE) job.pretrained = job.milestone->place == 0 ? parent : needs[0];
+    result->record_length = record_offset(assignment->groups, workshop->sweep->instruments, &assignment->extents,
+                                          assignment->place, FIELD_COUNT);
+    result->record = memory_array((size_t)result->record_length, sizeof *result->record);
+    fail_record(result);
+    int status = carry_out(&job, pause, context, result, err);
+    if (status != 0) {
+        fail_record(result);
+        state_destroy(&job.state);
+    }
+    result->state = job.state;
+    return status;
+}
+
+void stage_result_reset(struct stage_result *result)
+{
+    state_destroy(&result->state);
+    memory_free(result->record);
+    *result = (struct stage_result){0};
+}

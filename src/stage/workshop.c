@@ -1,0 +1,92 @@
+/* What a worker keeps between stages, so that a stage of the same shape starts without allocating anything. */
+#include <stdio.h>
+
+#include "stage_private.h"
+
+struct workshop *workshop_create(const struct sweep *sweep, const struct world *world, const struct numerics *numerics)
+{
+    struct workshop *workshop = memory_allocate(sizeof *workshop);
+    workshop->sweep = sweep;
+    workshop->world = world;
+    workshop->facts = world_facts(world);
+    workshop->numerics = *numerics;
+    return workshop;
+}
+
+void workshop_destroy(struct workshop **workshop)
+{
+    if (!*workshop) return;
+    trainer_destroy(&(*workshop)->trainer);
+    meter_destroy(&(*workshop)->meter);
+    memory_free(*workshop);
+    *workshop = NULL;
+}
+
+static bool same_shape(const struct model_shape *a, const struct model_shape *b)
+{
+    return a->layers == b->layers && a->width == b->width && a->heads == b->heads && a->context == b->context &&
+           a->vocabulary == b->vocabulary && a->feed_forward == b->feed_forward && a->objective == b->objective &&
+           a->share_layers == b->share_layers;
+}
+
+static void take_shape(struct workshop *workshop, const struct model_shape *shape)
+{
+    if (same_shape(&workshop->shape, shape)) return;
+    trainer_destroy(&workshop->trainer);
+    meter_destroy(&workshop->meter);
+    workshop->shape = *shape;
+}
+
+static int larger(int64_t a, int64_t b) { return (int)(a > b ? a : b); }
+
+struct trainer *workshop_trainer(struct workshop *workshop, const struct cell *cell)
+{
+    const struct settings *settings = &cell->settings;
+    int sequences = larger(settings->pretrain.batch, larger(settings->first.batch, settings->second.batch));
+    int tokens = sequences * cell->shape.context;
+    take_shape(workshop, &cell->shape);
+    if (workshop->trainer && (tokens > workshop->most_tokens || sequences > workshop->most_sequences))
+        trainer_destroy(&workshop->trainer);
+    if (!workshop->trainer) {
+        workshop->trainer = trainer_create(&cell->shape, tokens, sequences);
+        workshop->most_tokens = tokens;
+        workshop->most_sequences = sequences;
+    }
+    return workshop->trainer;
+}
+
+struct meter *workshop_meter(struct workshop *workshop, const struct model_shape *shape)
+{
+    take_shape(workshop, shape);
+    if (!workshop->meter) workshop->meter = meter_create(shape);
+    return workshop->meter;
+}
+
+struct reading reading_of(const struct workshop *workshop, const struct cell *cell)
+{
+    struct reading reading = {.domains = cell->variety, .seed = cell->seed, .context = cell->shape.context};
+    CHECK(cell->variety <= (int)(sizeof reading.domain / sizeof *reading.domain), "variety %d", cell->variety);
+    variety_domains(workshop->facts->domains, workshop->sweep->world.seed, cell->seed, cell->variety, reading.domain);
+    reading.unique_samples = (uint64_t)(cell->settings.pretrain.unique / cell->shape.context);
+    return reading;
+}
+
+void workshop_floors(const struct workshop *workshop, int64_t number, double *floor)
+{
+    struct cell cell;
+    cell_resolve(workshop->sweep, workshop->facts, number, &cell);
+    struct reading reading = reading_of(workshop, &cell);
+    for (int d = 0; d < workshop->facts->domains + workshop->facts->task_domains; d++) {
+        int windows = world_reference_windows(workshop->world, d, reading.context, cell.settings.evaluate.tokens);
+        floor[d] = world_floor(workshop->world, &reading, d, windows);
+    }
+}
+
+struct numerics stage_numerics(void)
+{
+    struct numerics numerics = {.version = 1};
+    char arithmetic[64];
+    model_numerics(arithmetic, sizeof arithmetic);
+    snprintf(numerics.class_name, sizeof numerics.class_name, "%s/threads-1/shards-1", arithmetic);
+    return numerics;
+}
