@@ -11,7 +11,7 @@
 /* ---- tensors: names as a PyTorch state dict would have them ---- */
 
 struct tensor {
-    char name[NAME_MAX_BYTES];
+    char name[NAME_MAX_BYTES + 16]; /* "heads.", a task, ".weight" */
     int rows, columns; /* columns 0: a vector of `rows` */
     size_t offset;     /* in floats from the start of the block */
     int layer;         /* 0 embeddings, 1 .. L blocks, L + 1 final norm, L + 2 heads; shared layers: 1 */
@@ -90,7 +90,8 @@ double model_labels(struct model *model, const struct state *state, const struct
 /* Hidden rows after `layer` of the last pass (0 embeddings, 1 .. L blocks, L + 1 final norm): [tokens][width], borrowed. */
 const float *model_hidden(const struct model *model, int layer);
 
-/* Name of the arithmetic in use, part of the numerics class: instruction set and BLAS kernel. */
+/* Name of the arithmetic in use, part of the numerics class: BLAS library, version and kernel.  What is not a matrix product
+ * gives the same bits on every instruction set (kernels.h). */
 void model_numerics(char *text, size_t size);
 
 #endif

@@ -1,0 +1,66 @@
+/* Softmax along rows, and cross-entropy with its gradient in the same pass. */
+#include <math.h>
+
+#include "palimpsest/kernels.h"
+
+#include "vector_private.h"
+
+/* x becomes exp(x - largest); returns the sum. */
+INLINED float exponentiate(float *restrict x, int n, float top)
+{
+    float sum;
+    for (int i = 0; i < n; i++) x[i] = exponential(x[i] - top);
+    SUM_IN_LANES(sum, n, x[i]);
+    return sum;
+}
+
+CLONED void softmax_rows(float *values, int rows, int columns, int stride)
+{
+    for (int row = 0; row < rows; row++) {
+        float *x = values + (size_t)row * stride;
+        float scale = 1 / exponentiate(x, columns, largest(x, columns));
+        for (int i = 0; i < columns; i++) x[i] *= scale;
+    }
+}
+
+CLONED double softmax_cross_entropy(float *logits, const int32_t *target, float scale, int rows, int columns)
+{
+    double loss = 0;
+    for (int row = 0; row < rows; row++) {
+        float *x = logits + (size_t)row * columns, top = largest(x, columns);
+        double chosen = x[target[row]];
+        float sum = exponentiate(x, columns, top), factor = scale / sum;
+        for (int i = 0; i < columns; i++) x[i] *= factor;
+        x[target[row]] -= scale;
+        loss += log((double)sum) + (double)top - chosen;
+    }
+    return loss;
+}
+
+/* log of the sum of exp(x), the largest taken out first */
+INLINED double log_sum(const float *x, int n)
+{
+    float top = largest(x, n), sum;
+    SUM_IN_LANES(sum, n, exponential(x[i] - top));
+    return log((double)sum) + (double)top;
+}
+
+CLONED double cross_entropy(const float *logits, const int32_t *target, int rows, int columns)
+{
+    double loss = 0;
+    for (int row = 0; row < rows; row++) {
+        const float *x = logits + (size_t)row * columns;
+        loss += log_sum(x, columns) - (double)x[target[row]];
+    }
+    return loss;
+}
+
+CLONED void log_softmax_rows(float *out, const float *logits, int rows, int columns)
+{
+    for (int row = 0; row < rows; row++) {
+        const float *x = logits + (size_t)row * columns;
+        float *y = out + (size_t)row * columns;
+        double shift = log_sum(x, columns);
+        for (int i = 0; i < columns; i++) y[i] = (float)((double)x[i] - shift);
+    }
+}
