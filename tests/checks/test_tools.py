@@ -1,0 +1,92 @@
+"""The scripts around the program: what is counted, what is said where nothing can be installed, what a wrong call gives."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+from sentences import run_sentences, sentence  # noqa: E402
+
+ROOT = Path(sys.argv[1])
+TOOLS = ROOT / "tools"
+
+
+def run(*command, **more):
+    return subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False, **more)
+
+
+def closing_line(*cases, broken=()):
+    """Exit status and last line of the counter on one report; cases: (status, output) of each ctest test."""
+    tests = "".join(f'<testcase name="t{i}" status="{status}"><system-out>{output}</system-out></testcase>'
+                    for i, (status, output) in enumerate(cases))
+    with tempfile.TemporaryDirectory(prefix="a folder ") as folder:
+        report = Path(folder, "results.xml")
+        report.write_text(f"<testsuite>{tests}</testsuite>")
+        done = run(sys.executable, TOOLS / "count_tests.py", *[f"--broken={b}" for b in broken], report)
+    return done.returncode, done.stdout.splitlines()[-1]
+
+
+@sentence
+def cases_of_a_program_count_one_by_one_and_once_for_all_ranks():
+    output = "[       OK ] a\n[       OK ] a\n[       OK ] b\n[  SKIPPED ] c\n"
+    assert closing_line(("run", output)) == (0, "2 passed, 0 failed, 1 skipped")
+
+
+@sentence
+def a_test_without_cases_counts_as_one():
+    assert closing_line(("run", "fine"), ("notrun", "")) == (0, "1 passed, 0 failed, 1 skipped")
+
+
+@sentence
+def a_program_that_dies_after_good_cases_has_failed():
+    assert closing_line(("fail", "[       OK ] a\n")) == (1, "1 passed, 1 failed, 0 skipped")
+
+
+@sentence
+def a_failure_on_one_rank_is_a_failure():
+    assert closing_line(("fail", "[       OK ] a\n[  FAILED  ] a\n")) == (1, "0 passed, 1 failed, 0 skipped")
+
+
+@sentence
+def a_program_that_exits_0_with_failed_cases_is_not_believed():
+    assert closing_line(("run", "[  FAILED  ] a\n[       OK ] b\n"))[0] == 1
+
+
+@sentence
+def nothing_run_is_a_failure_and_so_is_a_build_that_broke():
+    assert closing_line() == (1, "0 passed, 0 failed, 0 skipped")
+    assert closing_line(("run", ""), broken=["build of clang"]) == (1, "1 passed, 1 failed, 0 skipped")
+
+
+@sentence
+def a_machine_where_nothing_can_be_installed_is_told_every_package():
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("bash", "cat", "sed", "head", "sort", "id", "dirname", "env"):
+            os.symlink(f"/usr/bin/{name}", Path(folder, name))
+        done = run("/bin/bash", TOOLS / "install", "build", env={"PATH": folder})
+    assert done.returncode == 2, done.stdout
+    assert "there is no apt-get" in done.stdout
+    for package in ("gcc", "cmake", "libopenmpi-dev", "libhdf5-openmpi-dev", "libopenblas-dev", "libyaml-dev"):
+        assert package in done.stdout, f"{package} is missing in {done.stdout!r}"
+
+
+@sentence
+def every_script_has_help_and_refuses_what_it_does_not_know():
+    for name in ("install", "quickstart", "test", "build"):
+        helped = run(TOOLS / name, "--help")
+        assert helped.returncode == 0 and helped.stdout.startswith(f"usage: tools/{name}"), helped.stdout
+        assert run(TOOLS / name, "--no-such-option").returncode == 2
+
+
+@sentence
+def presets_are_those_that_the_scripts_build():
+    done = run("cmake", "--list-presets", cwd=ROOT)
+    for name in ("release", "test", "sanitize", "clang", "debug"):
+        assert f'"{name}"' in done.stdout, done.stdout
+
+
+if __name__ == "__main__":
+    run_sentences()
