@@ -108,6 +108,7 @@ struct plan *plan_outline(const struct sweep *sweep, const struct world_facts *f
 /* Adds the constant lm_floor(variety, seed, domain): floor(context, cell, values[domains]) gives it for one cell. */
 typedef void plan_floor_f(void *context, int64_t cell, double *values);
 void plan_add_floors(struct plan *plan, plan_floor_f *floor, void *context);
+int64_t plan_results_bytes(const struct plan *plan); /* size of the results file, to a few per cent */
 /* The shortest context of any model in the sweep. */
 int sweep_shortest_context(const struct sweep *sweep);
 const struct view *plan_views(const struct plan *plan, int stage);

@@ -137,3 +137,17 @@ void cost_totals(struct plan *plan)
     memory_free(index);
     memory_free(has_child);
 }
+
+/* Values of 8 bytes, a byte of status per place, a row of the stage table and of its provenance per stage. */
+int64_t plan_results_bytes(const struct plan *plan)
+{
+    enum { STAGE_ROW = 640, FIXED = 1 << 17 };
+    int64_t bytes = FIXED + (int64_t)plan->rows * STAGE_ROW;
+    for (int g = 0; g < GROUPS_MAX; g++) {
+        if (!plan->group[g].used) continue;
+        int place = g >= GROUP_PLACE && g < GROUP_OUTCOME ? g - GROUP_PLACE : -1;
+        int length = record_offset(1u << g, plan->sweep->instruments, &plan->extents, place, FIELD_COUNT);
+        bytes += plan->group[g].cells * (8 * (int64_t)length + 1);
+    }
+    return bytes;
+}

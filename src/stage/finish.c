@@ -19,13 +19,6 @@ static void put(const struct job *job, double *record, enum field_id id, double 
 
 /* ---- language modelling ---- */
 
-static double mean(const double *values, int count)
-{
-    double sum = 0;
-    for (int i = 0; i < count; i++) sum += values[i];
-    return sum / count;
-}
-
 static void measure_language(struct job *job, double *record)
 {
     int domains = job->assignment->extents.domains;
@@ -35,9 +28,10 @@ static void measure_language(struct job *job, double *record)
         loss[d] = measure_lm_loss(meter, job->workshop->world, job->state, d, job->cell.settings.evaluate.tokens);
     struct history *history = &job->state->history;
     unsigned groups = job->assignment->groups;
-    if (groups & 1u << GROUP_INITIAL) history->lm_loss[0] = mean(loss, domains);
-    if (groups & 1u << GROUP_PRETRAINED) history->lm_loss[1] = mean(loss, domains);
-    if (job->milestone->place >= 0) history->lm_loss[2 + job->milestone->place] = mean(loss, domains);
+    double average = mean_of(loss, domains);
+    if (groups & 1u << GROUP_INITIAL) history->lm_loss[0] = average;
+    if (groups & 1u << GROUP_PRETRAINED) history->lm_loss[1] = average;
+    if (job->milestone->place >= 0) history->lm_loss[2 + job->milestone->place] = average;
     history->lm_losses = groups & 1u << GROUP_PRETRAINED ? 2 : 3 + job->milestone->place;
     if (groups == 1u << GROUP_INITIAL) history->lm_losses = 1;
 }
@@ -46,7 +40,7 @@ static void put_retention(struct job *job, double *record)
 {
     const struct history *history = &job->state->history;
     double after = history->lm_loss[2 + job->milestone->place];
-    put(job, record, FIELD_LM_RISE, lm_rise(history->lm_loss[1], after));
+    put(job, record, FIELD_LM_RISE, after - history->lm_loss[1]);
     put(job, record, FIELD_LM_PROGRESS_LOST, lm_progress_lost(history->lm_loss[0], history->lm_loss[1], after));
 }
 

@@ -1,0 +1,88 @@
+/* Shared between the sources of cli only. */
+#ifndef PALIMPSEST_CLI_PRIVATE_H
+#define PALIMPSEST_CLI_PRIVATE_H
+
+#include <stdio.h>
+
+#include "palimpsest/plan.h"
+#include "palimpsest/schedule.h"
+#include "palimpsest/stage.h"
+#include "palimpsest/store.h"
+#include "palimpsest/world.h"
+
+/* FLOP/s of a rank before anything is known of the machine; labelled as assumed wherever it shows. */
+#define ASSUMED_FLOPS_PER_SECOND 1e10
+
+/* ---- options.c ---- */
+
+struct options {
+    const char *file;   /* the one argument: a sweep or a results file */
+    const char *output; /* -o */
+    const char *speed_from;
+    int ranks, attempts, samples;
+    double time_limit;  /* seconds; 0: none */
+    int64_t max_memory; /* bytes per rank; 0: no limit */
+    enum keep keep;
+    bool json, explain, no_sharing, fresh, retry_failed, help, verbose;
+};
+enum command { COMMAND_PLAN, COMMAND_WORLD, COMMAND_RUN, COMMAND_STATUS, COMMAND_SUMMARY, COMMAND_COUNT };
+/* arguments[0] is the command's name. */
+int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err);
+void options_print(enum command command, FILE *out); /* one line per option */
+
+/* ---- commands: 0 or an exit status of their own, -1 with err ---- */
+
+int command_plan(const struct options *options, struct error *err);
+int command_world(const struct options *options, struct error *err);
+int command_run(const struct options *options, struct error *err);
+int command_status(const struct options *options, struct error *err);
+int command_summary(const struct options *options, struct error *err);
+
+/* ---- setup.c: a sweep with its world and plan, on one rank ---- */
+
+struct setup {
+    struct sweep *sweep;
+    struct world *world;
+    struct numerics numerics;
+    struct plan *plan;
+};
+int setup_read(const char *path, struct setup *setup, struct error *err); /* sweep and world */
+int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err);
+int setup_plan(struct setup *setup, bool sharing, struct error *err);
+void setup_reset(struct setup *setup);
+
+/* ---- continue.c: a results file that is there already ---- */
+
+/* 0: path belongs to this plan; -1: another sweep, and err lists what changed. */
+int continue_check(const char *path, const struct setup *setup, struct error *err);
+
+/* ---- session.c: one run on many ranks ---- */
+
+struct session {
+    MPI_Comm comm;
+    int rank, ranks;
+    struct setup setup; /* plan: the tree on rank 0, an outline elsewhere */
+    struct workshop *workshop;
+    struct store *store;
+};
+int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err);
+int session_close(struct session *session, struct error *err);
+
+/* ---- progress.c ---- */
+
+struct progress_display {
+    bool terminal;
+    int lines;   /* drawn last time, on a terminal */
+    double last; /* seconds: when a plain line was printed */
+    int last_ended;
+};
+void progress_show(void *display, const struct plan *plan, const struct progress *progress);
+
+/* ---- format.c: numbers for people; text[size] is filled and given back ---- */
+
+char *format_count(double count, char *text, size_t size);      /* 12.3k, 4.56M */
+char *format_bytes(double bytes, char *text, size_t size);      /* 1.2 MiB */
+char *format_duration(double seconds, char *text, size_t size); /* 1 h 02 min, 3.4 s */
+void print_certificate(const struct certificate *certificate, FILE *out);
+
+#endif

@@ -1,0 +1,94 @@
+/* The commands: which there are, help, and how each ends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_private.h"
+#include "palimpsest/cli.h"
+
+static const struct command_row {
+    const char *name, *usage, *help;
+    int (*carry_out)(const struct options *options, struct error *err);
+} rows[COMMAND_COUNT] = {
+    [COMMAND_PLAN] = {"plan", "plan SWEEP.yaml [options]", "checks a sweep and says what it will cost; trains nothing",
+                      command_plan},
+    [COMMAND_WORLD] = {"world", "world SWEEP.yaml [options]", "shows what will be learnt from", command_world},
+    [COMMAND_RUN] = {"run", "run SWEEP.yaml -o RESULTS.h5 [options]",
+                     "runs a sweep, or goes on with one; with mpirun on as many ranks as cores and one more",
+                     command_run},
+    [COMMAND_STATUS] = {"status", "status RESULTS.h5 [options]", "progress of a running or stopped sweep",
+                        command_status},
+    [COMMAND_SUMMARY] = {"summary", "summary RESULTS.h5", "the answer as a table", command_summary},
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("palimpsest: when does a transformer's first lesson survive the second?\n\n"
+          "usage: palimpsest COMMAND ...\n\n",
+          out);
+    for (int c = 0; c < COMMAND_COUNT; c++) fprintf(out, "  %-40s %s\n", rows[c].usage, rows[c].help);
+    fputs(
+        "\n  palimpsest COMMAND --help                the options of a command\n"
+        "  palimpsest --version                     what it was built with\n\n"
+        "on many cores: mpirun -n N palimpsest run SWEEP.yaml -o RESULTS.h5\n\n"
+        "exit status: 0 all stages done; 1 finished, but stages failed; 2 the sweep file, data or options are wrong;\n"
+        "3 the outside world failed (disk, memory, files); 70 a bug in palimpsest; 75 stopped early on purpose, run "
+        "the\n"
+        "same command again\n",
+        out);
+}
+
+static void print_help(enum command command)
+{
+    printf("usage: palimpsest %s\n\n%s\n\n", rows[command].usage, rows[command].help);
+    options_print(command, stdout);
+}
+
+static void print_version(void)
+{
+    char libraries[256];
+    struct numerics numerics = stage_numerics();
+    store_versions(libraries, sizeof libraries);
+    printf("palimpsest %s\ncompiler: %s\nlibraries: %s\nnumerics: %s, version %d\n", PALIMPSEST_VERSION,
+           PALIMPSEST_COMPILER, libraries, numerics.class_name, numerics.version);
+}
+
+/* Every message of err on its own line; those of a sweep file start with file:line:column already. */
+static void print_error(const struct error *err)
+{
+    char *text = memory_text(err->text), *rest = text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) fprintf(stderr, "palimpsest: %s\n", line);
+    memory_free(text);
+}
+
+static int carry_out(enum command command, int count, char **arguments)
+{
+    struct options options;
+    struct error err = {0};
+    int status = options_read(command, count, arguments, &options, &err);
+    if (status == 0 && options.help) {
+        print_help(command);
+        return 0;
+    }
+    if (status == 0) {
+        log_configure(options.verbose ? LOG_DEBUG : LOG_NOTE, -1);
+        status = rows[command].carry_out(&options, &err);
+    }
+    if (status >= 0) return status;
+    if (err.text[0]) print_error(&err);
+    return error_exit_status(err.kind);
+}
+
+int cli_main(int count, char **arguments)
+{
+    const char *name = count > 1 ? arguments[1] : "--help";
+    for (int c = 0; c < COMMAND_COUNT; c++)
+        if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);
+    if (strcmp(name, "--version") == 0) {
+        print_version();
+        return 0;
+    }
+    bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    if (!asked) fprintf(stderr, "palimpsest: \"%s\" is not a command\n", name);
+    print_usage(asked ? stdout : stderr);
+    return asked && count > 1 ? 0 : 2;
+}

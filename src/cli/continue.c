@@ -1,0 +1,87 @@
+/* A results file that is there already: does it belong to this sweep, and if not, what changed? */
+#include <string.h>
+
+#include "cli_private.h"
+
+static int text_lines(char *text, char **line, int most)
+{
+    int count = 0;
+    for (char *rest = text, *next = strsep(&rest, "\n"); next && count < most; next = strsep(&rest, "\n"))
+        if (*next) line[count++] = next;
+    return count;
+}
+
+/* A line of config_explain without its last column, where the value came from: moving a line is no change. */
+static void cut_origin(char *line)
+{
+    char *origin = strstr(line, "  # ");
+    if (origin) *origin = '\0';
+}
+
+static bool has_line(char *const *line, int count, const char *wanted)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(line[i], wanted) == 0) return true;
+    return false;
+}
+
+static void append(struct error *err, const char *sign, const char *line)
+{
+    size_t used = strlen(err->text);
+    snprintf(err->text + used, sizeof err->text - used, "\n  %s %s", sign, line);
+}
+
+static void list_changes(char *before, char *now, struct error *err)
+{
+    enum { MOST = 4096 };
+    char **old = memory_array(MOST, sizeof *old), **new = memory_array(MOST, sizeof *new);
+    int olds = text_lines(before, old, MOST), news = text_lines(now, new, MOST);
+    for (int i = 0; i < olds; i++) cut_origin(old[i]);
+    for (int i = 0; i < news; i++) cut_origin(new[i]);
+    for (int i = 0; i < olds; i++)
+        if (!has_line(new, news, old[i])) append(err, "was:", old[i]);
+    for (int i = 0; i < news; i++)
+        if (!has_line(old, olds, new[i])) append(err, "is: ", new[i]);
+    memory_free(old);
+    memory_free(new);
+}
+
+static void compare_numerics(const struct numerics *before, const struct numerics *now, struct error *err)
+{
+    char line[320];
+    if (strcmp(before->class_name, now->class_name) != 0) {
+        snprintf(line, sizeof line, "numerics class %s", before->class_name);
+        append(err, "was:", line);
+        snprintf(line, sizeof line, "numerics class %s", now->class_name);
+        append(err, "is: ", line);
+    }
+    if (before->version == now->version) return;
+    snprintf(line, sizeof line, "numerics version %d, now %d", before->version, now->version);
+    append(err, "was:", line);
+}
+
+int continue_check(const char *path, const struct setup *setup, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    struct store_origin origin = {0};
+    char *now = NULL;
+    int status = 0;
+    TRY_DONE(store_reader_open(path, &reader, err));
+    TRY_DONE(store_read_origin(reader, &origin, err));
+    if (hash_equal(origin.sweep_hash, setup->plan->sweep_hash)) goto done;
+    now = config_explain(setup->sweep);
+    status = error_set(
+        err, ERROR_INPUT,
+        "%s: belongs to another sweep than %s; nothing was started.  Name a new results file with -o, or throw "
+        "this one away with --fresh.  What changed:",
+        path, setup->sweep->path);
+    size_t before = strlen(err->text);
+    list_changes(origin.explained, now, err);
+    compare_numerics(&origin.numerics, &setup->numerics, err);
+    if (strlen(err->text) == before) append(err, "", "the data files (same settings, other contents)");
+done:
+    memory_free(now);
+    store_origin_reset(&origin);
+    store_reader_close(&reader);
+    return status;
+}

@@ -1,0 +1,74 @@
+/* Numbers for people. */
+#include <math.h>
+
+#include "cli_private.h"
+
+char *format_count(double count, char *text, size_t size)
+{
+    static const char *const suffix[] = {"", "k", "M", "G", "T", "P", "E"};
+    int s = 0;
+    while (fabs(count) >= 999.5 && s < 6) {
+        count /= 1000;
+        s++;
+    }
+    snprintf(text, size, s == 0 ? "%.0f%s" : "%.3g%s", count, suffix[s]);
+    return text;
+}
+
+char *format_bytes(double bytes, char *text, size_t size)
+{
+    static const char *const unit[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    int u = 0;
+    while (bytes >= 1023.5 && u < 4) {
+        bytes /= 1024;
+        u++;
+    }
+    snprintf(text, size, u == 0 ? "%.0f %s" : "%.1f %s", bytes, unit[u]);
+    return text;
+}
+
+char *format_duration(double seconds, char *text, size_t size)
+{
+    if (!isfinite(seconds))
+        snprintf(text, size, "?");
+    else if (seconds < 60)
+        snprintf(text, size, "%.1f s", seconds);
+    else if (seconds < 3600)
+        snprintf(text, size, "%d min %02d s", (int)(seconds / 60), (int)fmod(seconds, 60));
+    else if (seconds < 48 * 3600.0)
+        snprintf(text, size, "%d h %02d min", (int)(seconds / 3600), (int)fmod(seconds / 60, 60));
+    else
+        snprintf(text, size, "%.1f days", seconds / 86400);
+    return text;
+}
+
+static void print_idle(const char *cause, double seconds, double whole, FILE *out)
+{
+    char text[32];
+    if (seconds > 0)
+        fprintf(out, "    %-22s %s (%.1f %%)\n", cause, format_duration(seconds, text, sizeof text),
+                100 * seconds / whole);
+}
+
+void print_certificate(const struct certificate *certificate, FILE *out)
+{
+    char a[32], b[32], c[32];
+    double whole = certificate->ranks * certificate->makespan;
+    fprintf(out, "certificate\n  stages                   %d done, %d failed, %d skipped\n", certificate->stages_done,
+            certificate->stages_failed, certificate->stages_skipped);
+    fprintf(out, "  makespan                 %s on %d rank%s; lower bound %s; ratio %.3f\n",
+            format_duration(certificate->makespan, a, sizeof a), certificate->ranks, certificate->ranks == 1 ? "" : "s",
+            format_duration(certificate->lower_bound, b, sizeof b),
+            certificate->lower_bound > 0 ? certificate->makespan / certificate->lower_bound : 1.0);
+    fprintf(out, "  idle ranks, by cause\n");
+    print_idle("waiting for a parent", certificate->idle_parent, whole, out);
+    print_idle("tail", certificate->idle_tail, whole, out);
+    print_idle("files and messages", certificate->idle_io, whole, out);
+    print_idle("drain", certificate->idle_drain, whole, out);
+    fprintf(out, "  optimiser steps          %lld; minimal tree %lld\n", (long long)certificate->steps_executed,
+            (long long)certificate->steps_tree);
+    fprintf(out, "  work three ways (FLOP)   %s cell by cell, %s with one pretraining per amount, %s as a tree\n",
+            format_count(certificate->flops_per_cell_alone, a, sizeof a),
+            format_count(certificate->flops_one_pretraining_each, b, sizeof b),
+            format_count(certificate->flops_tree, c, sizeof c));
+}

@@ -1,0 +1,181 @@
+/* The options of all commands in one table: what is parsed, what --help prints, what is refused, all come from here. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli_private.h"
+
+#define PLAN (1u << COMMAND_PLAN)
+#define WORLD (1u << COMMAND_WORLD)
+#define RUN (1u << COMMAND_RUN)
+#define STATUS (1u << COMMAND_STATUS)
+#define SUMMARY (1u << COMMAND_SUMMARY)
+
+enum option_id {
+    OPTION_OUTPUT = 'o',
+    OPTION_HELP = 'h',
+    OPTION_VERBOSE = 'v',
+    OPTION_RANKS = 256,
+    OPTION_JSON,
+    OPTION_EXPLAIN,
+    OPTION_NO_SHARING,
+    OPTION_SPEED_FROM,
+    OPTION_SAMPLES,
+    OPTION_FRESH,
+    OPTION_KEEP,
+    OPTION_TIME_LIMIT,
+    OPTION_ATTEMPTS,
+    OPTION_RETRY_FAILED,
+    OPTION_MAX_MEMORY,
+};
+
+static const struct option_row {
+    enum option_id id;
+    const char *name, *value; /* value: NULL for a switch */
+    unsigned commands;
+    const char *help;
+} table[] = {
+    {OPTION_OUTPUT, "output", "RESULTS.h5", RUN, "the results file; one that belongs to this sweep is continued (-o)"},
+    {OPTION_RANKS, "ranks", "N", PLAN, "predict the makespan for N ranks that carry out stages (default 1)"},
+    {OPTION_SPEED_FROM, "speed-from", "RESULTS.h5", PLAN,
+     "take the speed of this machine from an earlier results file"},
+    {OPTION_EXPLAIN, "explain", NULL, PLAN, "print every resolved value and where it came from"},
+    {OPTION_JSON, "json", NULL, PLAN | STATUS, "print JSON"},
+    {OPTION_SAMPLES, "samples", "N", WORLD, "sample texts per domain and task (default 2)"},
+    {OPTION_NO_SHARING, "no-sharing", NULL, PLAN | RUN,
+     "every cell carries out its whole path; the same numbers, more work"},
+    {OPTION_FRESH, "fresh", NULL, RUN, "throw away RESULTS.h5 and its checkpoints and start again"},
+    {OPTION_KEEP, "keep", "none|trunk|all", RUN, "checkpoints that stay: trunk ends and pretrained states by default"},
+    {OPTION_TIME_LIMIT, "time-limit", "55m", RUN, "stop in time (s, m, h, d), everything saved, exit status 75"},
+    {OPTION_ATTEMPTS, "attempts", "N", RUN, "deaths of a stage before it counts as failed (default 3)"},
+    {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
+    {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
+    {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD, "log more (-v)"},
+    {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
+};
+enum { ROWS = sizeof table / sizeof *table };
+
+static int number_of(const char *option, const char *text, long least, long most, int *value, struct error *err)
+{
+    char *end;
+    errno = 0;
+    long read = strtol(text, &end, 10);
+    if (errno || end == text || *end || read < least || read > most)
+        return error_set(err, ERROR_INPUT, "--%s: \"%s\" is not a whole number from %ld to %ld", option, text, least,
+                         most);
+    *value = (int)read;
+    return 0;
+}
+
+static int duration_of(const char *text, double *seconds, struct error *err)
+{
+    static const struct {
+        const char *suffix;
+        double seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    char *end;
+    double read = strtod(text, &end);
+    for (size_t u = 0; end != text && read > 0 && read < 1e9 && u < sizeof units / sizeof *units; u++)
+        if (strcmp(end, units[u].suffix) == 0) {
+            *seconds = read * units[u].seconds;
+            return 0;
+        }
+    return error_set(err, ERROR_INPUT, "--time-limit: \"%s\" is not a duration; write 90s, 55m, 2h or 3d", text);
+}
+
+static int bytes_of(const char *text, int64_t *bytes, struct error *err)
+{
+    struct amount amount;
+    char why[256];
+    if (amount_read(text, &amount, why, sizeof why) != 0 || amount.relative || amount.value < 1)
+        return error_set(err, ERROR_INPUT, "--max-memory: \"%s\" is not a number of bytes; write 500M or 4Gi", text);
+    *bytes = (int64_t)amount.value;
+    return 0;
+}
+
+static int keep_of(const char *text, enum keep *keep, struct error *err)
+{
+    static const char *const words[] = {[KEEP_NONE] = "none", [KEEP_TRUNK] = "trunk", [KEEP_ALL] = "all"};
+    for (int k = KEEP_NONE; k <= KEEP_ALL; k++)
+        if (strcmp(text, words[k]) == 0) {
+            *keep = (enum keep)k;
+            return 0;
+        }
+    return error_set(err, ERROR_INPUT, "--keep: \"%s\" is none of none, trunk, all", text);
+}
+
+static int take(int id, const char *value, struct options *options, struct error *err)
+{
+    switch ((enum option_id)id) {
+    case OPTION_OUTPUT: options->output = value; return 0;
+    case OPTION_SPEED_FROM: options->speed_from = value; return 0;
+    case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);
+    case OPTION_SAMPLES: return number_of("samples", value, 0, 1000, &options->samples, err);
+    case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 1000, &options->attempts, err);
+    case OPTION_TIME_LIMIT: return duration_of(value, &options->time_limit, err);
+    case OPTION_MAX_MEMORY: return bytes_of(value, &options->max_memory, err);
+    case OPTION_KEEP: return keep_of(value, &options->keep, err);
+    case OPTION_EXPLAIN: options->explain = true; return 0;
+    case OPTION_JSON: options->json = true; return 0;
+    case OPTION_NO_SHARING: options->no_sharing = true; return 0;
+    case OPTION_FRESH: options->fresh = true; return 0;
+    case OPTION_RETRY_FAILED: options->retry_failed = true; return 0;
+    case OPTION_VERBOSE: options->verbose = true; return 0;
+    case OPTION_HELP: options->help = true; return 0;
+    }
+    return error_set(err, ERROR_INPUT, "unknown option");
+}
+
+static void long_options(enum command command, struct option *rows)
+{
+    int count = 0;
+    for (int r = 0; r < ROWS; r++)
+        if (table[r].commands & 1u << command)
+            rows[count++] =
+                (struct option){table[r].name, table[r].value ? required_argument : no_argument, NULL, table[r].id};
+    rows[count] = (struct option){0};
+}
+
+static int refuse(enum command command, const char *argument, int symbol, struct error *err)
+{
+    static const char *const names[] = {"plan", "world", "run", "status", "summary"};
+    return error_set(err, ERROR_INPUT, "%s: %s; see `palimpsest %s --help`", argument,
+                     symbol == ':' ? "a value must follow" : "no such option", names[command]);
+}
+
+int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err)
+{
+    struct option rows[ROWS + 1];
+    long_options(command, rows);
+    *options = (struct options){.ranks = 1, .attempts = 3, .samples = 2, .keep = KEEP_TRUNK};
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        int at = optind, id = getopt_long(count, arguments, command == COMMAND_RUN ? ":ho:v" : ":hv", rows, NULL);
+        if (id < 0) break;
+        if (id == '?' || id == ':') return refuse(command, arguments[at], id, err);
+        TRY(take(id, optarg, options, err));
+    }
+    if (options->help) return 0;
+    if (optind >= count)
+        return error_set(err, ERROR_INPUT, "%s: which file? see `palimpsest %s --help`", arguments[0], arguments[0]);
+    if (optind + 1 < count)
+        return error_set(err, ERROR_INPUT, "%s: one file at a time, not also \"%s\"", arguments[0],
+                         arguments[optind + 1]);
+    options->file = arguments[optind];
+    if (command == COMMAND_RUN && !options->output)
+        return error_set(err, ERROR_INPUT, "run: where to? name the results file with -o RESULTS.h5");
+    return 0;
+}
+
+void options_print(enum command command, FILE *out)
+{
+    for (int r = 0; r < ROWS; r++) {
+        char left[64];
+        if (!(table[r].commands & 1u << command)) continue;
+        snprintf(left, sizeof left, "--%s%s%s", table[r].name, table[r].value ? " " : "",
+                 table[r].value ? table[r].value : "");
+        fprintf(out, "  %-26s %s\n", left, table[r].help);
+    }
+}

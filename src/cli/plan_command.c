@@ -1,0 +1,216 @@
+/* plan: everything that can be known before the first step. */
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "cli_private.h"
+#include "palimpsest/answer.h"
+#include "palimpsest/ledger.h"
+
+struct forecast { /* what plan prints, as text and as JSON from one place */
+    double flops_per_second;
+    bool assumed;
+    struct certificate simulated;
+    double memory_bytes;    /* of one rank: states, buffers, world */
+    double smallest_effect; /* drop of accuracy; NaN with one seed */
+    int seeds, items, kinds[4], pretrained;
+};
+
+/* Median over the stages of an earlier run that trained for at least a tenth of a second. */
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int speed_of(const char *path, double *flops_per_second, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    int rows = 0, count = 0, status = 0;
+    double *speed = NULL;
+    TRY_DONE(store_reader_open(path, &reader, err));
+    TRY_DONE(store_read_rows(reader, &rows, err));
+    speed = memory_array((size_t)rows, sizeof *speed);
+    for (int r = 0; r < rows; r++) {
+        struct stage_provenance facts;
+        TRY_DONE(store_read_provenance(reader, r, &facts, err));
+        if (facts.training_seconds > 0.1 && facts.flops_per_second > 0) speed[count++] = facts.flops_per_second;
+    }
+    if (count == 0) {
+        status = error_set(err, ERROR_INPUT, "%s: no stage in it trained long enough to tell the speed", path);
+        goto done;
+    }
+    qsort(speed, (size_t)count, sizeof *speed, compare_doubles);
+    *flops_per_second = speed[count / 2];
+done:
+    memory_free(speed);
+    store_reader_close(&reader);
+    return status;
+}
+
+/* Smallest true difference in accuracy that a paired t test over the seeds finds with 80 % power at 5 %, were the items
+ * the only source of noise: (t(.975) + t(.8)) sqrt(2 p (1 - p) / items) / sqrt(seeds) at p = 1/2. */
+static double smallest_effect(int seeds, int items)
+{
+    if (seeds < 2 || items < 1) return NAN;
+    double quantiles = student_quantile(0.975, seeds - 1) + student_quantile(0.8, seeds - 1);
+    return quantiles * sqrt(0.5 / items) / sqrt(seeds);
+}
+
+static int fewest_items(const struct plan *plan)
+{
+    int fewest = 0;
+    for (int t = 0; t < plan->facts.tasks; t++) {
+        int64_t asked = plan->sweep->base.evaluate.items;
+        int items = asked == 0 || asked > plan->facts.task[t].test_items ? plan->facts.task[t].test_items : (int)asked;
+        if (fewest == 0 || items < fewest) fewest = items;
+    }
+    return fewest;
+}
+
+static void simulate(const struct plan *plan, int ranks, struct forecast *forecast)
+{
+    double *cost = memory_array((size_t)plan->stages, sizeof *cost);
+    struct cost_model *model = cost_model_create(plan, forecast->flops_per_second);
+    cost_model_predict(model, cost);
+    ledger_simulate(plan, cost, cost, ranks, ORDER_CRITICAL_PATH, 0, &forecast->simulated);
+    cost_model_destroy(&model);
+    memory_free(cost);
+}
+
+static int make_forecast(const struct options *options, const struct setup *setup, struct forecast *forecast,
+                         struct error *err)
+{
+    const struct plan *plan = setup->plan;
+    int member;
+    *forecast = (struct forecast){.flops_per_second = ASSUMED_FLOPS_PER_SECOND, .assumed = !options->speed_from};
+    if (options->speed_from) TRY(speed_of(options->speed_from, &forecast->flops_per_second, err));
+    simulate(plan, options->ranks, forecast);
+    for (int s = 0; s < plan->stages; s++) {
+        forecast->kinds[plan->stage[s].kind]++;
+        forecast->pretrained += (plan->stage[s].groups & 1u << GROUP_PRETRAINED) != 0;
+    }
+    forecast->seeds = sweep_axis(setup->sweep, AXIS_SEED, &member)->length;
+    forecast->items = fewest_items(plan);
+    forecast->smallest_effect = smallest_effect(forecast->seeds, forecast->items);
+    forecast->memory_bytes = (double)(plan->state_bytes_max + plan->work_bytes_max) + (double)memory_count().bytes;
+    return 0;
+}
+
+static void print_grid(const struct plan *plan)
+{
+    const struct sweep *sweep = plan->sweep;
+    printf("grid\n");
+    for (int a = 0; a < sweep->axis_count; a++) {
+        printf("  %-24s", sweep->axes[a].name);
+        for (int i = 0; i < sweep->axes[a].length && i < 12; i++) printf(" %s", sweep->axes[a].labels[i]);
+        printf(sweep->axes[a].length > 12 ? " ... (%d)\n" : "\n", sweep->axes[a].length);
+    }
+    printf("  cells                    %lld, %lld of them excluded\n", (long long)plan->cells,
+           (long long)plan->excluded);
+}
+
+static void print_work(const struct plan *plan, const struct forecast *forecast)
+{
+    char text[32];
+    printf("stages                     %d: %d initial, %d trunk, %d cooldown, %d fine-tuning; %d pretrained states\n",
+           plan->stages, forecast->kinds[STAGE_INITIAL], forecast->kinds[STAGE_TRUNK], forecast->kinds[STAGE_COOLDOWN],
+           forecast->kinds[STAGE_FINETUNE], forecast->pretrained);
+    printf("work\n  cell by cell             %s FLOP (%.1f times the tree)\n",
+           format_count(plan->flops_per_cell_alone, text, sizeof text), plan->flops_per_cell_alone / plan->flops_tree);
+    printf("  one pretraining each     %s FLOP (%.1f times the tree)\n",
+           format_count(plan->flops_one_pretraining_each, text, sizeof text),
+           plan->flops_one_pretraining_each / plan->flops_tree);
+    printf("  the tree                 %s FLOP, %lld optimiser steps\n",
+           format_count(plan->flops_tree, text, sizeof text), (long long)plan->steps_tree);
+}
+
+static void print_space(const struct plan *plan, const struct forecast *forecast)
+{
+    char a[32], b[32], c[32];
+    printf("memory per rank            %s, beside the program itself: states %s, buffers %s\n",
+           format_bytes(forecast->memory_bytes, a, sizeof a), format_bytes((double)plan->state_bytes_max, b, sizeof b),
+           format_bytes((double)plan->work_bytes_max, c, sizeof c));
+    printf("disk\n  results file             %s\n", format_bytes((double)plan_results_bytes(plan), a, sizeof a));
+    printf("  checkpoints              %s stay with --keep trunk; never more than %s at once\n",
+           format_bytes((double)plan->checkpoint_bytes_kept, a, sizeof a),
+           format_bytes((double)plan->checkpoint_bytes_all, b, sizeof b));
+}
+
+static void print_forecast(const struct plan *plan, const struct forecast *forecast)
+{
+    char a[32], b[32], rate[32];
+    const struct certificate *simulated = &forecast->simulated;
+    print_grid(plan);
+    print_work(plan, forecast);
+    print_space(plan, forecast);
+    printf("predicted makespan         %s on %d rank%s; lower bound %s (%s: %sFLOP/s per rank)\n",
+           format_duration(simulated->makespan, a, sizeof a), simulated->ranks, simulated->ranks == 1 ? "" : "s",
+           format_duration(simulated->lower_bound, b, sizeof b),
+           forecast->assumed ? "at an assumed speed" : "at the speed of that results file",
+           format_count(forecast->flops_per_second, rate, sizeof rate));
+    if (isnan(forecast->smallest_effect))
+        printf("smallest effect            none: one seed has no spread; give axes.seed at least 2, better 5\n");
+    else
+        printf("smallest effect            a difference of %.3f in accuracy (%d seeds, %d items; 80 %% power at 5 %%, "
+               "spread\n"
+               "                           between seeds comes on top)\n",
+               forecast->smallest_effect, forecast->seeds, forecast->items);
+}
+
+static void print_json(const struct plan *plan, const struct forecast *forecast)
+{
+    char hash[HASH_TEXT];
+    const struct certificate *simulated = &forecast->simulated;
+    hash_text(plan->sweep_hash, hash);
+    json_t *root = json_pack(
+        "{s:s, s:s, s:I, s:I, s:i, s:{s:i, s:i, s:i, s:i}, s:i, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:b, s:i, "
+        "s:f, "
+        "s:f, s:i, s:i}",
+        "name", plan->sweep->name, "sweep_hash", hash, "cells", (json_int_t)plan->cells, "excluded",
+        (json_int_t)plan->excluded, "stages", plan->stages, "stages_by_kind", "initial", forecast->kinds[STAGE_INITIAL],
+        "trunk", forecast->kinds[STAGE_TRUNK], "cooldown", forecast->kinds[STAGE_COOLDOWN], "fine_tuning",
+        forecast->kinds[STAGE_FINETUNE], "pretrained_states", forecast->pretrained, "steps_tree",
+        (json_int_t)plan->steps_tree, "flops_cell_by_cell", plan->flops_per_cell_alone, "flops_one_pretraining_each",
+        plan->flops_one_pretraining_each, "flops_tree", plan->flops_tree, "memory_bytes_per_rank",
+        forecast->memory_bytes, "results_bytes", (json_int_t)plan_results_bytes(plan), "checkpoint_bytes_kept",
+        (json_int_t)plan->checkpoint_bytes_kept, "checkpoint_bytes_most", (json_int_t)plan->checkpoint_bytes_all,
+        "flops_per_second", forecast->flops_per_second, "speed_is_assumed", forecast->assumed, "ranks",
+        simulated->ranks, "makespan_seconds", simulated->makespan, "lower_bound_seconds", simulated->lower_bound,
+        "seeds", forecast->seeds, "items", forecast->items);
+    CHECK(root != NULL, "JSON");
+    json_object_set_new(root, "smallest_effect",
+                        isnan(forecast->smallest_effect) ? json_null() : json_real(forecast->smallest_effect));
+    json_dumpf(root, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(root);
+}
+
+static int print_plan(const struct options *options, struct setup *setup, struct error *err)
+{
+    struct forecast forecast;
+    TRY(setup_plan(setup, !options->no_sharing, err));
+    TRY(make_forecast(options, setup, &forecast, err));
+    if (options->max_memory > 0 && forecast.memory_bytes > (double)options->max_memory)
+        return error_set(err, ERROR_INPUT, "%s: the largest stage needs %.0f bytes per rank, more than --max-memory",
+                         options->file, forecast.memory_bytes);
+    if (options->explain) {
+        char *explained = config_explain(setup->sweep);
+        fputs(explained, stdout);
+        memory_free(explained);
+    }
+    if (options->json)
+        print_json(setup->plan, &forecast);
+    else
+        print_forecast(setup->plan, &forecast);
+    return 0;
+}
+
+int command_plan(const struct options *options, struct error *err)
+{
+    struct setup setup = {0};
+    TRY(setup_read(options->file, &setup, err));
+    int status = print_plan(options, &setup, err);
+    setup_reset(&setup);
+    return status;
+}

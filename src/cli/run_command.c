@@ -1,0 +1,86 @@
+/* run: the one command that starts MPI. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli_private.h"
+
+static void abort_all(int exit_status) { MPI_Abort(MPI_COMM_WORLD, exit_status); }
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    schedule_request_drain();
+}
+
+/* USR1 drains.  Without mpirun TERM and INT do too, and a second one ends at once; under mpirun they are its own
+ * business: it ends all ranks, and nothing committed is lost. */
+static void catch_signals(int ranks)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    if (ranks > 1 || getenv("OMPI_COMM_WORLD_SIZE")) return;
+    action.sa_flags = SA_RESETHAND;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static int run_session(const struct options *options, struct session *session, struct certificate *certificate,
+                       struct error *err)
+{
+    struct progress_display display = {.terminal = isatty(STDERR_FILENO)};
+    struct schedule_options schedule = {
+        .results_path = options->output,
+        .time_limit = options->time_limit,
+        .attempts = options->attempts,
+        .keep = options->keep,
+        .retry_failed = options->retry_failed,
+        .progress = progress_show,
+        .progress_context = &display,
+        .assumed_flops_per_second = ASSUMED_FLOPS_PER_SECOND,
+    };
+    return schedule_run(session->comm, session->rank == 0 ? session->setup.plan : NULL, session->store,
+                        session->workshop, &schedule, certificate, err);
+}
+
+static int finish(const struct options *options, const struct session *session, const struct certificate *certificate)
+{
+    if (session->rank != 0) return certificate->stages_failed + certificate->stages_skipped > 0;
+    print_certificate(certificate, stdout);
+    printf("results: %s\n", options->output);
+    if (certificate->stages_failed + certificate->stages_skipped == 0) return 0;
+    printf("%d stages failed and %d that need them were skipped; `palimpsest status %s` lists them\n",
+           certificate->stages_failed, certificate->stages_skipped, options->output);
+    return 1;
+}
+
+static int run_all(const struct options *options, struct error *err)
+{
+    struct session session;
+    struct certificate certificate = {0};
+    int status = session_open(options, MPI_COMM_WORLD, &session, err);
+    if (status == 0) status = run_session(options, &session, &certificate, err);
+    if (status == 0) {
+        MPI_Bcast(&certificate, sizeof certificate, MPI_BYTE, 0, session.comm);
+        status = finish(options, &session, &certificate);
+    }
+    struct error closing = {0};
+    int closed = session_close(&session, &closing);
+    if (closed != 0 && status >= 0) *err = closing;
+    if (status < 0 && session.rank != 0) err->text[0] = '\0'; /* rank 0 speaks for all */
+    return closed != 0 && status >= 0 ? -1 : status;
+}
+
+int command_run(const struct options *options, struct error *err)
+{
+    int rank, ranks;
+    MPI_Init(NULL, NULL);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+    log_configure(options->verbose ? LOG_DEBUG : LOG_NOTE, ranks > 1 ? rank : -1);
+    check_set_hook(abort_all);
+    catch_signals(ranks);
+    int status = run_all(options, err);
+    MPI_Finalize();
+    return status;
+}

@@ -1,0 +1,131 @@
+/* A run's shared part, step by step; after each collective step all ranks agree whether it succeeded, so that nobody
+ * waits for a rank that has left. */
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli_private.h"
+
+static int share_bytes(const struct session *session, void *bytes, size_t count)
+{
+    return MPI_Bcast(bytes, (int)count, MPI_BYTE, 0, session->comm);
+}
+
+/* Rank 0 reads the sweep file once, so that all ranks parse the same bytes even while somebody edits it. */
+static int share_text(const struct session *session, const char *path, char **text, struct error *err)
+{
+    enum { MOST = 1 << 20 };
+    size_t length = 0;
+    int status = session->rank == 0 ? file_read(path, MOST, text, &length, err) : 0;
+    TRY(schedule_agree(session->comm, status, err));
+    share_bytes(session, &length, sizeof length);
+    if (session->rank != 0) *text = memory_allocate(length + 1);
+    share_bytes(session, *text, length);
+    return 0;
+}
+
+static struct hash128 facts_hash(const struct world_facts *facts)
+{
+    struct hasher hasher;
+    hasher_init(&hasher, "world");
+    hasher_add_integer(&hasher, "vocabulary", facts->vocabulary);
+    for (int d = 0; d < facts->domains + facts->task_domains; d++) {
+        hasher_add_hash(&hasher, "training", facts->domain[d].training);
+        hasher_add_hash(&hasher, "reference", facts->domain[d].reference);
+    }
+    for (int t = 0; t < facts->tasks; t++) {
+        hasher_add_hash(&hasher, "training", facts->task[t].training);
+        hasher_add_hash(&hasher, "test", facts->task[t].test);
+    }
+    return hasher_finish(&hasher);
+}
+
+/* The bits of a sweep need one world and one arithmetic on all ranks. */
+static int check_same(const struct session *session, struct error *err)
+{
+    struct hash128 own = facts_hash(world_facts(session->setup.world)), first = own;
+    struct numerics numerics = session->setup.numerics;
+    int status = 0;
+    share_bytes(session, &first, sizeof first);
+    share_bytes(session, &numerics, sizeof numerics);
+    if (!hash_equal(own, first))
+        status = error_set(err, ERROR_OUTSIDE, "rank %d reads other data than rank 0: the files differ between hosts",
+                           session->rank);
+    else if (strcmp(numerics.class_name, session->setup.numerics.class_name) != 0)
+        status =
+            error_set(err, ERROR_OUTSIDE,
+                      "rank %d computes in numerics class %s, rank 0 in %s; give all ranks the same OPENBLAS_CORETYPE "
+                      "(mpirun -x OPENBLAS_CORETYPE=Haswell ...)",
+                      session->rank, session->setup.numerics.class_name, numerics.class_name);
+    return schedule_agree(session->comm, status, err);
+}
+
+static int check_memory(const struct options *options, const struct plan *plan, struct error *err)
+{
+    char need[32], limit[32];
+    double bytes = (double)(plan->state_bytes_max + plan->work_bytes_max) + (double)memory_count().bytes;
+    if (options->max_memory == 0 || bytes <= (double)options->max_memory) return 0;
+    return error_set(err, ERROR_INPUT, "%s: the largest stage needs %s per rank, more than --max-memory %s",
+                     options->file, format_bytes(bytes, need, sizeof need),
+                     format_bytes((double)options->max_memory, limit, sizeof limit));
+}
+
+static void floor_of_cell(void *context, int64_t cell, double *values) { workshop_floors(context, cell, values); }
+
+/* Rank 0: the tree, and a results file that fits it. */
+static int prepare_results(const struct options *options, struct session *session, struct error *err)
+{
+    struct stat facts;
+    TRY(setup_plan(&session->setup, !options->no_sharing, err));
+    TRY(check_memory(options, session->setup.plan, err));
+    if (options->fresh) TRY(store_remove(options->output, err));
+    if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
+    plan_add_floors(session->setup.plan, floor_of_cell, session->workshop);
+    char *explained = config_explain(session->setup.sweep);
+    int status = store_create(options->output, session->setup.plan, explained, false, err);
+    memory_free(explained);
+    return status;
+}
+
+static void share_outline(struct session *session)
+{
+    struct setup *setup = &session->setup;
+    struct {
+        struct record_extents extents;
+        int rows;
+    } outline = {0};
+    if (session->rank == 0) {
+        outline.extents = setup->plan->extents;
+        outline.rows = setup->plan->rows;
+    }
+    share_bytes(session, &outline, sizeof outline);
+    if (session->rank != 0)
+        setup->plan =
+            plan_outline(setup->sweep, world_facts(setup->world), &setup->numerics, &outline.extents, outline.rows);
+}
+
+int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err)
+{
+    char *text = NULL;
+    *session = (struct session){.comm = comm};
+    MPI_Comm_rank(comm, &session->rank);
+    MPI_Comm_size(comm, &session->ranks);
+    TRY(share_text(session, options->file, &text, err));
+    int status = setup_parse(options->file, text, &session->setup, err);
+    memory_free(text);
+    TRY(schedule_agree(comm, status, err));
+    TRY(check_same(session, err));
+    session->workshop = workshop_create(session->setup.sweep, session->setup.world, &session->setup.numerics);
+    if (session->rank == 0) status = prepare_results(options, session, err);
+    TRY(schedule_agree(comm, status, err));
+    share_outline(session);
+    return store_open(options->output, session->setup.plan, comm, &session->store, err);
+}
+
+int session_close(struct session *session, struct error *err)
+{
+    int status = session->store ? store_close(&session->store, err) : 0;
+    workshop_destroy(&session->workshop);
+    setup_reset(&session->setup);
+    return status;
+}

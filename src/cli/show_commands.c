@@ -1,0 +1,182 @@
+/* world, status, summary: commands that only show. */
+#include <jansson.h>
+#include <math.h>
+
+#include "cli_private.h"
+#include "palimpsest/answer.h"
+
+/* ---- world ---- */
+
+static void print_domain(const struct setup *setup, int domain, int samples)
+{
+    const struct world_facts *facts = world_facts(setup->world);
+    const struct domain_facts *at = &facts->domain[domain];
+    int context = sweep_shortest_context(setup->sweep);
+    struct reading reading = {.domains = 1, .domain = {domain}, .context = context};
+    int windows = world_reference_windows(setup->world, domain, context, setup->sweep->base.evaluate.tokens);
+    double floor = world_floor(setup->world, &reading, domain, windows);
+    char tokens[32];
+    printf("%-18s %s", at->name, at->reserved ? "reserved for tasks" : "readable");
+    if (at->tokens != UINT64_MAX) printf(", %s tokens", format_count((double)at->tokens, tokens, sizeof tokens));
+    if (!isnan(floor)) printf(", entropy floor %.3f nats per token", floor);
+    putchar('\n');
+    uint16_t *token = memory_array((size_t)context + 1, sizeof *token);
+    for (int s = 0; s < samples && s < windows; s++) {
+        world_reference(setup->world, domain, s, context, token);
+        char *text = world_text(setup->world, token, context);
+        printf("    %s\n", text);
+        memory_free(text);
+    }
+    memory_free(token);
+}
+
+static void print_task(const struct setup *setup, int task, int samples)
+{
+    const struct task_facts *facts = &world_facts(setup->world)->task[task];
+    struct task_baselines baselines;
+    world_baselines(setup->world, task, &baselines);
+    printf("%s: %d classes (", facts->name, facts->classes);
+    for (int c = 0; c < facts->classes; c++) printf("%s%s", c ? ", " : "", world_label_name(setup->world, task, c));
+    printf("); %d train, %d development, %d test items of %.1f tokens\n", facts->train_items, facts->development_items,
+           facts->test_items, facts->mean_tokens);
+    printf("    majority %.3f, words %.3f, pairs of words %.3f, best possible ", baselines.majority, baselines.unigram,
+           baselines.bigram);
+    printf(isnan(baselines.best) ? "not known" : "%.3f", baselines.best);
+    printf("; %d test texts are also in train\n", baselines.shared_with_train);
+    for (int s = 0; s < samples && s < facts->train_items; s++) {
+        struct item item = world_item(setup->world, task, SPLIT_TRAIN, s);
+        char *text = world_text(setup->world, item.token, item.length);
+        printf("    [%s] %s\n", world_label_name(setup->world, task, item.label), text);
+        memory_free(text);
+    }
+}
+
+int command_world(const struct options *options, struct error *err)
+{
+    struct setup setup = {0};
+    TRY(setup_read(options->file, &setup, err));
+    const struct world_facts *facts = world_facts(setup.world);
+    printf("vocabulary: %d tokens\n\n", facts->vocabulary);
+    for (int d = 0; d < facts->domains + facts->task_domains; d++) print_domain(&setup, d, options->samples);
+    putchar('\n');
+    for (int t = 0; t < facts->tasks; t++) print_task(&setup, t, options->samples);
+    setup_reset(&setup);
+    return 0;
+}
+
+/* ---- status ---- */
+
+struct overview {
+    int rows, count[STATUS_COUNT], damaged;
+    double trained, first_start, last_end; /* seconds of training; since 1970 */
+    struct certificate certificate;
+    bool certified;
+};
+
+static int read_overview(struct store_reader *reader, struct overview *overview, struct error *err)
+{
+    enum stage_status *status = NULL;
+    int result = 0;
+    *overview = (struct overview){.first_start = INFINITY};
+    TRY(store_read_rows(reader, &overview->rows, err));
+    status = memory_array((size_t)overview->rows, sizeof *status);
+    result = store_read_marks(reader, NULL, status, overview->rows, &overview->damaged, err);
+    for (int r = 0; result == 0 && r < overview->rows; r++) {
+        struct stage_provenance facts;
+        overview->count[status[r]]++;
+        if (status[r] == STATUS_PENDING || store_read_provenance(reader, r, &facts, err) != 0) continue;
+        if (!(facts.started > 0)) continue;
+        overview->trained += facts.training_seconds;
+        overview->first_start = fmin(overview->first_start, facts.started);
+        overview->last_end = fmax(overview->last_end, facts.started + facts.seconds);
+    }
+    overview->certified =
+        store_read_certificate(reader, &overview->certificate, NULL) == 0 && overview->certificate.ranks > 0;
+    memory_free(status);
+    return result;
+}
+
+static void print_failures(struct store_reader *reader, const struct overview *overview)
+{
+    enum stage_status *status = memory_array((size_t)overview->rows, sizeof *status);
+    int damaged;
+    struct error ignored;
+    if (store_read_marks(reader, NULL, status, overview->rows, &damaged, &ignored) == 0)
+        for (int r = 0; r < overview->rows; r++) {
+            struct stage_provenance facts;
+            if (status[r] != STATUS_FAILED && status[r] != STATUS_DIVERGED) continue;
+            if (store_read_provenance(reader, r, &facts, &ignored) != 0) continue;
+            printf("  stage %d %s: %s\n", r, stage_status_name(status[r]), facts.reason);
+        }
+    memory_free(status);
+}
+
+static void print_overview(struct store_reader *reader, const char *path, const struct overview *overview)
+{
+    char text[32];
+    int done = overview->count[STATUS_DONE], failed = overview->count[STATUS_FAILED] + overview->count[STATUS_DIVERGED];
+    int left = overview->count[STATUS_PENDING] + overview->count[STATUS_RUNNING];
+    printf("%s: %d of %d stages done, %d failed, %d skipped, %d to go\n", path, done, overview->rows, failed,
+           overview->count[STATUS_SKIPPED], left);
+    if (overview->damaged > 0) printf("  %d rows are damaged and will be computed again\n", overview->damaged);
+    if (done > 0)
+        printf("  from first start to last end %s\n",
+               format_duration(overview->last_end - overview->first_start, text, sizeof text));
+    print_failures(reader, overview);
+    if (overview->certified) print_certificate(&overview->certificate, stdout);
+}
+
+static json_t *certificate_json(const struct certificate *certificate)
+{
+    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:i, s:i, s:i}", "ranks",
+                     certificate->ranks, "makespan_seconds", certificate->makespan, "work_seconds", certificate->work,
+                     "critical_path_seconds", certificate->critical_path, "lower_bound_seconds",
+                     certificate->lower_bound, "idle_parent_seconds", certificate->idle_parent, "idle_tail_seconds",
+                     certificate->idle_tail, "idle_io_seconds", certificate->idle_io, "idle_drain_seconds",
+                     certificate->idle_drain, "steps_executed", (json_int_t)certificate->steps_executed, "steps_tree",
+                     (json_int_t)certificate->steps_tree, "flops_cell_by_cell", certificate->flops_per_cell_alone,
+                     "flops_one_pretraining_each", certificate->flops_one_pretraining_each, "flops_tree",
+                     certificate->flops_tree, "stages_done", certificate->stages_done, "stages_failed",
+                     certificate->stages_failed, "stages_skipped", certificate->stages_skipped);
+}
+
+static void print_overview_json(const struct overview *overview)
+{
+    json_t *root = json_object(), *counts = json_object();
+    for (int s = 0; s < STATUS_COUNT; s++)
+        json_object_set_new(counts, stage_status_name((enum stage_status)s), json_integer(overview->count[s]));
+    json_object_set_new(root, "stages", json_integer(overview->rows));
+    json_object_set_new(root, "by_status", counts);
+    json_object_set_new(root, "damaged", json_integer(overview->damaged));
+    json_object_set_new(root, "training_seconds", json_real(overview->trained));
+    json_object_set_new(root, "certificate",
+                        overview->certified ? certificate_json(&overview->certificate) : json_null());
+    json_dumpf(root, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(root);
+}
+
+int command_status(const struct options *options, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    struct overview overview;
+    TRY(store_reader_open(options->file, &reader, err));
+    int status = read_overview(reader, &overview, err);
+    if (status == 0 && options->json)
+        print_overview_json(&overview);
+    else if (status == 0)
+        print_overview(reader, options->file, &overview);
+    store_reader_close(&reader);
+    return status;
+}
+
+/* ---- summary ---- */
+
+int command_summary(const struct options *options, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    TRY(store_reader_open(options->file, &reader, err));
+    int status = answer_summary(reader, stdout, err);
+    store_reader_close(&reader);
+    return status;
+}
