@@ -1,0 +1,120 @@
+"""The commands of the README: help, refusals, plan, world, status, summary, and reading with xarray during a run."""
+
+import time
+
+import xarray
+
+from tiny_sweeps import PROGRAM, found, palimpsest, run_sweep, scratch_folder, start, status_of, sweep_text
+from sentences import run_sentences, sentence
+
+FOLDER = scratch_folder()
+
+
+@sentence
+def the_binary_is_where_the_readme_says():
+    assert PROGRAM.is_file(), PROGRAM
+
+
+@sentence
+def every_command_has_help():
+    for command in ("plan", "world", "run", "status", "summary"):
+        done = palimpsest(command, "--help")
+        assert done.status == 0 and command in done.out, done
+    assert palimpsest("--version").status == 0
+
+
+@sentence
+def a_wrong_call_is_refused_with_2():
+    for arguments in ((), ("no-such-command",), ("run",), ("run", "--no-such-option"), ("summary", FOLDER / "none.h5")):
+        done = palimpsest(*arguments)
+        assert done.status in (2, 3) and done.err, (arguments, done)
+        if arguments[:1] != ("summary",):
+            assert done.status == 2, (arguments, done)
+
+
+@sentence
+def a_wrong_sweep_file_is_refused_with_every_position_and_nothing_is_started():
+    sweep, results = FOLDER / "wrong.yaml", FOLDER / "wrong.h5"
+    sweep.write_text(sweep_text(tokens="[1q]") + "colour: red\n")
+    for ranks in (None, 1, 3):
+        done = palimpsest("run", sweep, "-o", results, ranks=ranks)
+        assert done.status == 2, done
+        assert f"{sweep}:14:13: " in done.err and f"{sweep}:18:1: colour" in done.err, done.err
+        assert done.err.count(f"{sweep}:18:1: ") == 1, done.err
+    assert palimpsest("plan", sweep).status == 2
+    assert not results.exists()
+
+
+@sentence
+def a_sweep_file_that_is_not_there_is_refused():
+    for ranks in (None, 2):
+        done = palimpsest("run", FOLDER / "nowhere.yaml", "-o", FOLDER / "nowhere.h5", ranks=ranks)
+        assert done.status in (2, 3) and "nowhere.yaml" in done.err, done
+
+
+@sentence
+def plan_and_world_show_what_is_to_come_and_write_nothing():
+    sweep = FOLDER / "plan.yaml"
+    sweep.write_text(sweep_text())
+    before = set(FOLDER.iterdir())
+    assert "micro" in palimpsest("plan", sweep, "--explain").out
+    for arguments in (("plan", sweep), ("plan", sweep, "--ranks", "64"), ("plan", sweep, "--json"), ("world", sweep)):
+        done = palimpsest(*arguments)
+        assert done.status == 0 and done.out, done
+    assert set(FOLDER.iterdir()) == before
+
+
+@sentence
+def a_running_sweep_can_be_watched_read_and_summarised():
+    sweep, results = FOLDER / "watched.yaml", FOLDER / "watched.h5"
+    sweep.write_text(sweep_text(steps=60, seed=4, items=200))
+    watched = 0
+    with open(FOLDER / "watched.log", "w", encoding="utf-8") as log:
+        process = start("run", sweep, "-o", results, ranks=3, log=log)
+        while process.poll() is None:
+            if results.exists():
+                watched += 1
+                look_at(results)
+            time.sleep(0.1)
+    assert process.returncode == 0, (FOLDER / "watched.log").read_text()
+    assert watched > 0, "the sweep was over before anyone could look"
+    look_at(results)
+
+
+def look_at(results):
+    assert palimpsest("status", results).status == 0
+    status_of(results)
+    done = palimpsest("summary", results)
+    assert done.status == 0 and done.out, done
+    for engine in ("h5netcdf", "netcdf4"):
+        with xarray.open_dataset(results, engine=engine) as data:
+            assert data.forgetting.dims == ("size", "tokens", "variety", "pair", "seed"), data.forgetting.dims
+            data.forgetting.mean("seed").sel(size="micro").load()
+
+
+@sentence
+def a_finished_sweep_is_not_computed_again():
+    text = sweep_text(size="[nano]", seed=1, tokens="[2Ki]", variety="[1]")
+    results = run_sweep(FOLDER, "finished", text)
+    began = palimpsest("status", results).out
+    marks = results.read_bytes()
+    assert run_sweep(FOLDER, "finished", text, ranks=2) == results
+    done, total = (found(status_of(results), key) for key in ("done", "stages"))
+    assert done == total and done > 0, began
+    assert len(marks) == results.stat().st_size
+
+
+@sentence
+def a_changed_sweep_is_refused_for_the_old_results_and_names_the_change():
+    text = sweep_text(size="[nano]", seed=1, tokens="[2Ki]", variety="[1]")
+    results = run_sweep(FOLDER, "changed", text)
+    before = results.read_bytes()
+    (FOLDER / "changed.yaml").write_text(text.replace("steps: 12", "steps: 13"))
+    done = palimpsest("run", FOLDER / "changed.yaml", "-o", results)
+    assert done.status == 2 and "steps" in done.err, done
+    assert results.read_bytes() == before
+    assert palimpsest("run", FOLDER / "changed.yaml", "-o", results, "--fresh").status == 0
+
+
+if __name__ == "__main__":
+    run_sentences()

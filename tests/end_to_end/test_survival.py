@@ -1,0 +1,109 @@
+"""What survives what: a run that is killed, drained or stopped goes on with the same command and ends with the same bits."""
+
+import os
+import signal
+import time
+
+from tiny_sweeps import expect_equal, found, palimpsest, run_sweep, scratch_folder, start, status_of, sweep_text
+from sentences import run_sentences, sentence
+
+FOLDER = scratch_folder()
+TEXT = sweep_text(steps=60, seed=3, items=200)
+UNDISTURBED = FOLDER / "undisturbed.h5"
+
+
+def done_stages(results):
+    return found(status_of(results), "done")
+
+
+def wait_for_rows(process, results, rows):
+    """Until so many stages are committed; fails when the run ends before."""
+    limit = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < limit:
+        if results.exists() and done_stages(results) >= rows:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the run ended ({process.poll()}) or stalled before {rows} stages were done")
+
+
+def interrupted(name, number, ranks, rows=5):
+    """Starts the sweep, sends the signal once some rows are committed; the results and the exit status."""
+    sweep, results = FOLDER / f"{name}.yaml", FOLDER / f"{name}.h5"
+    sweep.write_text(TEXT)
+    with open(FOLDER / f"{name}.log", "w", encoding="utf-8") as log:
+        process = start("run", sweep, "-o", results, ranks=ranks, log=log)
+        wait_for_rows(process, results, rows)
+        if number == signal.SIGKILL:
+            os.killpg(process.pid, number)  # mpirun; its ranks notice and end
+        else:
+            process.send_signal(number)
+        return results, process.wait(timeout=60)
+
+
+def goes_on(name, results, ranks):
+    before = done_stages(results)
+    assert before >= 5, before
+    assert palimpsest("status", results).status == 0 and palimpsest("summary", results).status == 0
+    wait_for_lock(name, results, ranks)
+    expect_equal(UNDISTURBED, results)
+    return before
+
+
+def wait_for_lock(name, results, ranks):
+    """Runs to the end; ranks of a killed mpirun may need a moment to be gone."""
+    for _ in range(50):
+        done = palimpsest("run", FOLDER / f"{name}.yaml", "-o", results, ranks=ranks)
+        if done.status == 0:
+            return
+        time.sleep(0.2)
+    raise AssertionError(done)
+
+
+@sentence
+def an_undisturbed_run_is_what_the_others_are_measured_by():
+    assert run_sweep(FOLDER, "undisturbed", TEXT, ranks=3) == UNDISTURBED
+
+
+@sentence
+def a_killed_run_keeps_its_rows_and_goes_on():
+    results, status = interrupted("killed", signal.SIGKILL, 3)
+    assert status != 0
+    goes_on("killed", results, 2)
+
+
+@sentence
+def a_killed_run_without_mpirun_goes_on_under_it():
+    results, status = interrupted("killed alone", signal.SIGKILL, None)
+    assert status == -signal.SIGKILL
+    goes_on("killed alone", results, 3)
+
+
+@sentence
+def a_run_told_to_drain_ends_with_75_and_goes_on():
+    results, status = interrupted("drained", signal.SIGUSR1, 3)
+    assert status == 75, status
+    goes_on("drained", results, None)
+
+
+@sentence
+def a_terminated_run_without_mpirun_ends_with_75_and_goes_on():
+    results, status = interrupted("terminated", signal.SIGTERM, None)
+    assert status == 75, status
+    goes_on("terminated", results, None)
+
+
+@sentence
+def a_flipped_byte_in_a_checkpoint_is_noticed_and_the_state_computed_again():
+    results, _ = interrupted("flipped", signal.SIGKILL, None)
+    folder = FOLDER / "flipped.stages"
+    files = sorted(folder.glob("*.h5"))
+    assert files, "a stopped run leaves checkpoints"
+    for file in files:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    goes_on("flipped", results, None)
+
+
+if __name__ == "__main__":
+    run_sentences()
