@@ -13,18 +13,23 @@
 
 /* ---- the results file ---- */
 
-/* Writes the skeleton for plan at path (serial; one rank). Refuses to replace a file unless `replace`. */
-int store_create(const char *path, const struct plan *plan, bool replace, struct error *err);
+/* Writes the skeleton for plan at path (serial; one rank). Refuses to replace a file unless `replace`.  explained: every
+ * resolved value as text, kept in /sweep; may be NULL. */
+int store_create(const char *path, const struct plan *plan, const char *explained, bool replace, struct error *err);
+
+/* Removes the file and the folder of its checkpoints; 0 when they are gone already. */
+int store_remove(const char *path, struct error *err);
 
 struct store;
-/* MPI-IO for all ranks of comm (collective); plan must be the plan that made the file.  Group commit is flushed by
- * store_sync and by store_close (collective). */
+/* MPI-IO for all ranks of comm (collective: all succeed or all fail with one text); plan must be the plan that made the
+ * file, and is borrowed until store_close (collective, syncs; *store is gone also after a failure). */
 int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct store **store, struct error *err);
 int store_close(struct store **store, struct error *err);
-/* Fill every view of a stage from its record, and its status; not yet committed. */
+/* Fill every view of a stage from its record, and its status; not yet committed.  record NULL: all NaN. */
 int store_write_record(struct store *store, const struct assignment *assignment, const struct view *views,
                        const double *record, enum stage_status status, struct error *err);
-/* The mark: status and the checksum of the record (and of nothing else, so that equal runs have equal marks). */
+/* The mark: status and the checksum of record[length] (and of nothing else, so that equal runs have equal marks); record
+ * NULL: all NaN. */
 int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
                      struct error *err);
 struct stage_provenance { /* what may differ between two runs of one sweep */
@@ -35,6 +40,7 @@ struct stage_provenance { /* what may differ between two runs of one sweep */
     char reason[256]; /* of a failure */
 };
 int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err);
+/* Each run of a sweep leaves one; the latest is read back. */
 int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err);
 int store_sync(struct store *store, struct error *err); /* own rows and marks are on disk after it */
 
@@ -43,13 +49,19 @@ int store_sync(struct store *store, struct error *err); /* own rows and marks ar
 struct store_reader;
 int store_reader_open(const char *path, struct store_reader **reader, struct error *err);
 void store_reader_close(struct store_reader **reader);
-int store_read_sweep(struct store_reader *reader, char **name, char **path, char **yaml, struct hash128 *sweep_hash,
-                     struct numerics *numerics, struct error *err); /* texts: memory_free; each may be NULL */
-/* status[rows]: from the marks; with a plan, rows whose checksum disagrees with their record count as pending and are
- * counted in *damaged. */
+struct store_origin { /* what the file was made from */
+    char *name, *path, *yaml, *explained; /* explained: NULL when the skeleton got none */
+    struct hash128 sweep_hash;
+    struct numerics numerics;
+};
+int store_read_origin(struct store_reader *reader, struct store_origin *origin, struct error *err);
+void store_origin_reset(struct store_origin *origin);
+/* status[rows]: from the marks.  A mark that fails its own check counts as pending and is counted in *damaged; with a plan
+ * (may be NULL), so does a row whose record, in any of its views, disagrees with the checksum. */
 int store_read_marks(struct store_reader *reader, const struct plan *plan, enum stage_status *status, int rows,
                      int *damaged, struct error *err);
 int store_read_rows(struct store_reader *reader, int *rows, struct error *err); /* length of the stage table */
+/* All zero when no run has ended yet. */
 int store_read_certificate(struct store_reader *reader, struct certificate *certificate, struct error *err);
 int store_read_provenance(struct store_reader *reader, int row, struct stage_provenance *facts, struct error *err);
 struct variable { /* one variable of the root, whole */

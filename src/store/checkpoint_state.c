@@ -1,0 +1,205 @@
+/* A state as the objects of an HDF5 file: /tensors/<name> for each tensor, /moments [2][floats] (AdamW's m and v for
+ * the tensors in the order of the attribute `tensors`), and one dataset or attribute for each piece of the table below.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoint_private.h"
+
+enum piece_type { PIECE_INT, PIECE_ENUM, PIECE_BOOL, PIECE_INT64, PIECE_DOUBLE };
+
+/* One piece of struct state beside its tensors; columns 0: a vector, rows 0: a scalar (an attribute). */
+struct piece {
+    const char *name;
+    enum piece_type type;
+    int rows, columns;
+    size_t offset;
+};
+#define PIECE(name, type, rows, columns, member)                                                                       \
+    {                                                                                                                  \
+        name, type, rows, columns, offsetof(struct state, member)                                                      \
+    }
+static const struct piece pieces[] = {
+    PIECE("layers", PIECE_INT, 0, 0, shape.layers),
+    PIECE("width", PIECE_INT, 0, 0, shape.width),
+    PIECE("attention_heads", PIECE_INT, 0, 0, shape.heads),
+    PIECE("context", PIECE_INT, 0, 0, shape.context),
+    PIECE("vocabulary", PIECE_INT, 0, 0, shape.vocabulary),
+    PIECE("feed_forward", PIECE_INT, 0, 0, shape.feed_forward),
+    PIECE("objective", PIECE_ENUM, 0, 0, shape.objective),
+    PIECE("share_layers", PIECE_BOOL, 0, 0, shape.share_layers),
+    PIECE("step", PIECE_INT64, 0, 0, step),
+    PIECE("trace/steps", PIECE_INT64, 1, 0, trace.steps),
+    PIECE("trace/loss_sum", PIECE_DOUBLE, POINTS_MAX, 0, trace.loss_sum),
+    PIECE("trace/loss_count", PIECE_INT64, POINTS_MAX, 0, trace.loss_count),
+    PIECE("trace/norm_sum", PIECE_DOUBLE, LAYERS_MAX + 2, 0, trace.norm_sum),
+    PIECE("history/lm_losses", PIECE_INT, 1, 0, history.lm_losses),
+    PIECE("history/lm_loss", PIECE_DOUBLE, 2 + PLACES_MAX, 0, history.lm_loss),
+    PIECE("history/accuracy", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, history.accuracy),
+    PIECE("history/loss", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, history.loss),
+    PIECE("history/chance", PIECE_DOUBLE, PLACES_MAX, 0, history.chance),
+    PIECE("history/items", PIECE_INT, PLACES_MAX, 0, history.items),
+};
+enum { TENSOR_PATH_BYTES = sizeof((struct tensor *)0)->name + 8 };
+enum { PIECES = sizeof pieces / sizeof *pieces };
+
+static hid_t type_of(enum piece_type type)
+{
+    switch (type) {
+    case PIECE_INT:
+    case PIECE_ENUM: return H5T_NATIVE_INT;
+    case PIECE_BOOL: return H5T_NATIVE_UINT8;
+    case PIECE_INT64: return H5T_NATIVE_INT64;
+    case PIECE_DOUBLE: break;
+    }
+    return H5T_NATIVE_DOUBLE;
+}
+_Static_assert(sizeof(enum objective) == sizeof(int) && sizeof(bool) == 1, "pieces are stored by their memory");
+
+/* ---- writing ---- */
+
+static int put_array(const struct hdf *hdf, const char *name, hid_t type, int rows, int columns, const void *values)
+{
+    struct dimensions dimensions = {.count = columns > 0 ? 2 : 1, .length = {(hsize_t)rows, (hsize_t)columns}};
+    hid_t dataset = hdf_dataset(hdf, name, type, &dimensions, NULL, values);
+    if (dataset < 0) return -1;
+    H5Dclose(dataset);
+    return 0;
+}
+
+static int put_piece(const struct hdf *hdf, const struct piece *piece, const struct state *state)
+{
+    const void *values = (const char *)state + piece->offset;
+    if (piece->rows == 0) return hdf_attribute(hdf, hdf->file, piece->name, type_of(piece->type), -1, values);
+    return put_array(hdf, piece->name, type_of(piece->type), piece->rows, piece->columns, values);
+}
+
+static int put_heads(const struct hdf *hdf, const struct state *state)
+{
+    const char *task[PLACES_MAX];
+    int classes[PLACES_MAX];
+    for (int h = 0; h < state->heads; h++) {
+        task[h] = state->head[h].task;
+        classes[h] = state->head[h].classes;
+    }
+    TRY(hdf_attribute(hdf, hdf->file, "heads", H5T_NATIVE_INT, -1, &state->heads));
+    if (state->heads == 0) return 0;
+    TRY(hdf_attribute_texts(hdf, hdf->file, "head_task", state->heads, task));
+    return hdf_attribute(hdf, hdf->file, "head_classes", H5T_NATIVE_INT, state->heads, classes);
+}
+
+static int put_moments(const struct hdf *hdf, const struct state *state)
+{
+    struct dimensions dimensions = {.count = 2, .length = {2, state->floats}};
+    if (!state->moments) return 0;
+    hid_t dataset = hdf_dataset(hdf, "moments", H5T_NATIVE_FLOAT, &dimensions, NULL, state->moments);
+    if (dataset < 0) return -1;
+    const char **name = memory_array((size_t)state->tensors, sizeof *name);
+    int64_t *start = memory_array((size_t)state->tensors, sizeof *start);
+    for (int t = 0; t < state->tensors; t++) {
+        name[t] = state->tensor[t].name;
+        start[t] = (int64_t)state->tensor[t].offset;
+    }
+    int status = hdf_attribute_texts(hdf, dataset, "tensors", state->tensors, name);
+    if (status == 0) status = hdf_attribute(hdf, dataset, "starts", H5T_NATIVE_INT64, state->tensors, start);
+    memory_free(name);
+    memory_free(start);
+    H5Dclose(dataset);
+    return status;
+}
+
+static void tensor_path(const struct tensor *tensor, char path[TENSOR_PATH_BYTES])
+{
+    snprintf(path, TENSOR_PATH_BYTES, "tensors/%s", tensor->name);
+}
+
+static int put_tensors(const struct hdf *hdf, const struct state *state)
+{
+    for (int t = 0; t < state->tensors; t++) {
+        const struct tensor *tensor = &state->tensor[t];
+        char path[TENSOR_PATH_BYTES];
+        tensor_path(tensor, path);
+        TRY(put_array(hdf, path, H5T_NATIVE_FLOAT, tensor->rows, tensor->columns, state->values + tensor->offset));
+    }
+    return 0;
+}
+
+int state_put(const struct hdf *hdf, const struct state *state)
+{
+    static const char *const groups[] = {"tensors", "trace", "history"};
+    for (int g = 0; g < 3; g++) TRY(hdf_group(hdf, groups[g]));
+    for (int p = 0; p < PIECES; p++) TRY(put_piece(hdf, &pieces[p], state));
+    TRY(put_heads(hdf, state));
+    TRY(put_tensors(hdf, state));
+    return put_moments(hdf, state);
+}
+
+/* ---- reading ---- */
+
+static int get_piece(const struct hdf *hdf, const struct piece *piece, struct state *state)
+{
+    void *values = (char *)state + piece->offset;
+    if (piece->rows == 0) return hdf_read_attribute(hdf, hdf->file, piece->name, type_of(piece->type), values);
+    int64_t count = (int64_t)piece->rows * (piece->columns > 0 ? piece->columns : 1);
+    return hdf_read_whole(hdf, piece->name, type_of(piece->type), count, values);
+}
+
+static int get_head_tasks(const struct hdf *hdf, int heads, struct head_shape *head)
+{
+    char *task[PLACES_MAX] = {NULL};
+    hid_t type = hdf_text_type();
+    int status = hdf_read_attribute(hdf, hdf->file, "head_task", type, task);
+    H5Tclose(type);
+    for (int h = 0; h < heads && status == 0; h++) {
+        snprintf(head[h].task, sizeof head[h].task, "%s", task[h]);
+        H5free_memory(task[h]);
+    }
+    return status;
+}
+
+static int get_heads(const struct hdf *hdf, int *heads, struct head_shape *head)
+{
+    int classes[PLACES_MAX];
+    TRY(hdf_read_attribute(hdf, hdf->file, "heads", H5T_NATIVE_INT, heads));
+    if (*heads < 0 || *heads > PLACES_MAX)
+        return error_set(hdf->err, ERROR_OUTSIDE, "%s: holds %d heads; at most %d can be read", hdf->path, *heads,
+                         PLACES_MAX);
+    if (*heads == 0) return 0;
+    TRY(get_head_tasks(hdf, *heads, head));
+    TRY(hdf_read_attribute(hdf, hdf->file, "head_classes", H5T_NATIVE_INT, classes));
+    for (int h = 0; h < *heads; h++) head[h].classes = classes[h];
+    return 0;
+}
+
+static int get_numbers(const struct hdf *hdf, struct state *state)
+{
+    for (int t = 0; t < state->tensors; t++) {
+        const struct tensor *tensor = &state->tensor[t];
+        char path[TENSOR_PATH_BYTES];
+        tensor_path(tensor, path);
+        int64_t count = (int64_t)tensor->rows * (tensor->columns > 0 ? tensor->columns : 1);
+        TRY(hdf_read_whole(hdf, path, H5T_NATIVE_FLOAT, count, state->values + tensor->offset));
+    }
+    if (!state->moments) return 0;
+    return hdf_read_whole(hdf, "moments", H5T_NATIVE_FLOAT, 2 * (int64_t)state->floats, state->moments);
+}
+
+int state_get(const struct hdf *hdf, struct state **state)
+{
+    struct head_shape head[PLACES_MAX];
+    struct state front = {.heads = 0}; /* the pieces, before the tensors can be laid out */
+    for (int p = 0; p < PIECES; p++) TRY(get_piece(hdf, &pieces[p], &front));
+    TRY(get_heads(hdf, &front.heads, head));
+    bool moments = H5Lexists(hdf->file, "moments", H5P_DEFAULT) > 0;
+    struct state *found = state_create(&front.shape, head, front.heads, moments);
+    if (get_numbers(hdf, found) != 0) {
+        state_destroy(&found);
+        return -1;
+    }
+    found->step = front.step;
+    found->trace = front.trace;
+    found->history = front.history;
+    *state = found;
+    return 0;
+}

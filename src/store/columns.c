@@ -1,0 +1,83 @@
+/* The variables of the root that stages fill.  Which there are, along which dimensions, and where each stands in a
+ * stage's record follows from the plan and the table of fields alone. */
+#include <stdio.h>
+#include <string.h>
+
+#include "store_private.h"
+
+void dimensions_add(struct dimensions *dimensions, const char *name, int64_t length)
+{
+    CHECK(dimensions->count < DIMENSIONS_MOST, "more than %d dimensions", DIMENSIONS_MOST);
+    dimensions->name[dimensions->count] = name;
+    dimensions->length[dimensions->count++] = (hsize_t)length;
+}
+
+void axes_dimensions(const struct plan *plan, int axis_count, const int *axis, struct dimensions *dimensions)
+{
+    const struct sweep *sweep = plan->sweep;
+    dimensions->count = 0;
+    for (int i = 0; i < axis_count; i++) {
+        if (axis[i] < 0)
+            dimensions_add(dimensions, "task", sweep->task_count);
+        else
+            dimensions_add(dimensions, sweep->axes[axis[i]].name, sweep->axes[axis[i]].length);
+    }
+}
+
+void column_dimensions(const struct plan *plan, const struct column *column, struct dimensions *dimensions)
+{
+    static const char *const names[] = {
+        [EXTENT_DOMAIN] = "domain", [EXTENT_LAYER] = "layer", [EXTENT_POINT] = "point", [EXTENT_PLACES] = NULL};
+    const struct group_layout *layout = &plan->group[column->group];
+    axes_dimensions(plan, layout->axis_count, layout->axis, dimensions);
+    if (column->field < 0) return;
+    const char *name = names[fields_table[column->field].extent];
+    if (name) dimensions_add(dimensions, name, column->extent);
+}
+
+int column_offset(const struct plan *plan, const struct column *column, unsigned groups, int place)
+{
+    int offset = record_offset(groups, plan->sweep->instruments, &plan->extents, place, column->field);
+    return offset < 0 ? -1 : offset + column->part;
+}
+
+static void name_column(struct column *column)
+{
+    const struct field *field = &fields_table[column->field];
+    const char *group = group_name(column->group);
+    if (column->group == GROUP_OUTCOME)
+        snprintf(column->name, sizeof column->name, "%s", field->name);
+    else if (field->extent == EXTENT_PLACES && column->group > GROUP_PLACE)
+        snprintf(column->name, sizeof column->name, "%s_%s_%s", group, field->name, place_name(column->part));
+    else
+        snprintf(column->name, sizeof column->name, "%s_%s", group, field->name);
+}
+
+static int add_field(const struct plan *plan, int group, int id, struct column *column)
+{
+    const struct field *field = &fields_table[id];
+    if (!(field->groups & 1u << group) || !(plan->sweep->instruments & 1u << field->instrument)) return 0;
+    bool by_place = field->extent == EXTENT_PLACES;
+    int parts = by_place ? group - GROUP_PLACE + 1 : 1;
+    int extent = by_place ? 1 : field_length(field->id, &plan->extents, 0);
+    if (extent == 0) return 0;
+    for (int part = 0; part < parts; part++) {
+        column[part] = (struct column){.group = group, .field = id, .part = part, .extent = extent};
+        name_column(&column[part]);
+    }
+    return parts;
+}
+
+struct column *columns_of(const struct plan *plan, int *count)
+{
+    struct column *column = memory_array(GROUPS_MAX * (1 + FIELD_COUNT * PLACES_MAX), sizeof *column);
+    *count = 0;
+    for (int group = 0; group < GROUPS_MAX; group++) {
+        if (!plan->group[group].used) continue;
+        struct column *status = &column[(*count)++];
+        *status = (struct column){.group = group, .field = -1, .extent = 1};
+        snprintf(status->name, sizeof status->name, "status_%s", group_name(group));
+        for (int id = 0; id < FIELD_COUNT; id++) *count += add_field(plan, group, id, column + *count);
+    }
+    return column;
+}

@@ -1,0 +1,136 @@
+/* HDF5 with errors as values: every call that can fail says which file, what, and HDF5's deepest reason. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store_private.h"
+
+void hdf_begin(void)
+{
+    setenv("HDF5_USE_FILE_LOCKING", "BEST_EFFORT", 0); /* the user's own setting stays */
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+static herr_t keep_first(unsigned depth, const H5E_error2_t *entry, void *context)
+{
+    (void)depth;
+    snprintf(context, 512, "%s", entry->desc ? entry->desc : "no reason given");
+    return 1; /* walking upward, the first is the deepest */
+}
+
+int hdf_fail(struct error *err, const char *path, const char *format, ...)
+{
+    char what[512], reason[512] = "no reason given";
+    va_list values;
+    va_start(values, format);
+    vsnprintf(what, sizeof what, format, values);
+    va_end(values);
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, reason);
+    H5Eclear2(H5E_DEFAULT);
+    return error_set(err, ERROR_OUTSIDE, "%s: %s: %s", path, what, reason);
+}
+
+hid_t hdf_text_type(void)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
+int hdf_group(const struct hdf *hdf, const char *name)
+{
+    hid_t list = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_obj_track_times(list, false);
+    hid_t group = H5Gcreate2(hdf->file, name, H5P_DEFAULT, list, H5P_DEFAULT);
+    H5Pclose(list);
+    if (group < 0) return hdf_fail(hdf->err, hdf->path, "the group %s cannot be created", name);
+    H5Gclose(group);
+    return 0;
+}
+
+static hid_t dataset_properties(hid_t type, const void *fill)
+{
+    hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_layout(list, H5D_CONTIGUOUS);
+    H5Pset_alloc_time(list, H5D_ALLOC_TIME_EARLY);
+    H5Pset_obj_track_times(list, false);
+    if (fill) H5Pset_fill_value(list, type, fill);
+    return list;
+}
+
+hid_t hdf_dataset(const struct hdf *hdf, const char *name, hid_t type, const struct dimensions *dimensions,
+                  const void *fill, const void *values)
+{
+    hid_t space =
+        dimensions->count > 0 ? H5Screate_simple(dimensions->count, dimensions->length, NULL) : H5Screate(H5S_SCALAR);
+    hid_t list = dataset_properties(type, fill);
+    hid_t dataset = H5Dcreate2(hdf->file, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    if (dataset < 0) {
+        hdf_fail(hdf->err, hdf->path, "the variable %s cannot be created", name);
+    } else if (values && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
+        hdf_fail(hdf->err, hdf->path, "the variable %s cannot be written", name);
+        H5Dclose(dataset);
+        dataset = -1;
+    }
+    H5Pclose(list);
+    H5Sclose(space);
+    return dataset;
+}
+
+static int put(const struct hdf *hdf, const char *name, hid_t type, const struct dimensions *dimensions,
+               const void *values)
+{
+    hid_t dataset = hdf_dataset(hdf, name, type, dimensions, NULL, values);
+    if (dataset < 0) return -1;
+    H5Dclose(dataset);
+    return 0;
+}
+
+int hdf_put(const struct hdf *hdf, const char *name, hid_t type, int64_t count, const void *values)
+{
+    return put(hdf, name, type, &(struct dimensions){.count = 1, .length = {(hsize_t)count}}, values);
+}
+
+int hdf_put_texts(const struct hdf *hdf, const char *name, int64_t count, const char *const *texts)
+{
+    hid_t type = hdf_text_type();
+    int status = hdf_put(hdf, name, type, count, texts);
+    H5Tclose(type);
+    return status;
+}
+
+int hdf_put_text(const struct hdf *hdf, const char *name, const char *text)
+{
+    hid_t type = hdf_text_type();
+    int status = put(hdf, name, type, &(struct dimensions){.count = 0}, &text);
+    H5Tclose(type);
+    return status;
+}
+
+int hdf_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count, const void *values)
+{
+    hsize_t length = (hsize_t)count;
+    hid_t space = count >= 0 ? H5Screate_simple(1, &length, NULL) : H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    int status = 0;
+    if (attribute < 0 || H5Awrite(attribute, type, values) < 0)
+        status = hdf_fail(hdf->err, hdf->path, "the attribute %s cannot be written", name);
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Sclose(space);
+    return status;
+}
+
+int hdf_attribute_texts(const struct hdf *hdf, hid_t object, const char *name, int64_t count, const char *const *texts)
+{
+    hid_t type = hdf_text_type();
+    int status = hdf_attribute(hdf, object, name, type, count, texts);
+    H5Tclose(type);
+    return status;
+}
+
+int hdf_attribute_text(const struct hdf *hdf, hid_t object, const char *name, const char *text)
+{
+    return text ? hdf_attribute_texts(hdf, object, name, -1, &text) : 0;
+}

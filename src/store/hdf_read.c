@@ -1,0 +1,117 @@
+/* Reading datasets and attributes whole. */
+#include <string.h>
+
+#include "store_private.h"
+
+static int64_t values_of(hid_t dataset)
+{
+    hid_t space = H5Dget_space(dataset);
+    int64_t count = H5Sget_simple_extent_npoints(space);
+    H5Sclose(space);
+    return count;
+}
+
+static hid_t open_dataset(const struct hdf *hdf, const char *name)
+{
+    hid_t dataset = H5Dopen2(hdf->file, name, H5P_DEFAULT);
+    if (dataset < 0) hdf_fail(hdf->err, hdf->path, "there is no variable %s", name);
+    return dataset;
+}
+
+int hdf_count(const struct hdf *hdf, const char *name, int64_t *count)
+{
+    hid_t dataset = open_dataset(hdf, name);
+    if (dataset < 0) return -1;
+    *count = values_of(dataset);
+    H5Dclose(dataset);
+    return 0;
+}
+
+int hdf_read_whole(const struct hdf *hdf, const char *name, hid_t type, int64_t count, void *values)
+{
+    hid_t dataset = open_dataset(hdf, name);
+    if (dataset < 0) return -1;
+    int status = 0;
+    int64_t there = values_of(dataset);
+    if (there != count)
+        status = error_set(hdf->err, ERROR_OUTSIDE, "%s: %s has %lld values where %lld are expected", hdf->path, name,
+                           (long long)there, (long long)count);
+    else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = hdf_fail(hdf->err, hdf->path, "%s cannot be read", name);
+    H5Dclose(dataset);
+    return status;
+}
+
+static bool is_text(hid_t dataset)
+{
+    hid_t type = H5Dget_type(dataset);
+    bool text = H5Tis_variable_str(type) > 0;
+    H5Tclose(type);
+    return text;
+}
+
+/* Copies HDF5's strings into counted memory and gives its own back. */
+static char **texts_taken(char **raw, int64_t count, hid_t type, hid_t space)
+{
+    char **texts = memory_array((size_t)count, sizeof *texts);
+    for (int64_t i = 0; i < count; i++) texts[i] = memory_text(raw[i] ? raw[i] : "");
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, raw);
+    return texts;
+}
+
+int hdf_read_texts(const struct hdf *hdf, const char *name, char ***texts, int *count)
+{
+    hid_t dataset = open_dataset(hdf, name);
+    if (dataset < 0) return -1;
+    int status = 0;
+    hid_t type = hdf_text_type(), space = H5Dget_space(dataset);
+    int64_t there = values_of(dataset);
+    char **raw = memory_array((size_t)there, sizeof *raw);
+    if (!is_text(dataset)) {
+        status = error_set(hdf->err, ERROR_OUTSIDE, "%s: %s does not hold text", hdf->path, name);
+    } else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw) < 0) {
+        status = hdf_fail(hdf->err, hdf->path, "%s cannot be read", name);
+    } else {
+        *texts = texts_taken(raw, there, type, space);
+        *count = (int)there;
+    }
+    memory_free(raw);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Dclose(dataset);
+    return status;
+}
+
+int hdf_read_text(const struct hdf *hdf, const char *name, char **text)
+{
+    char **texts;
+    int count;
+    TRY(hdf_read_texts(hdf, name, &texts, &count));
+    for (int i = 1; i < count; i++) memory_free(texts[i]);
+    *text = count > 0 ? texts[0] : memory_text("");
+    memory_free(texts);
+    return 0;
+}
+
+int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, void *value)
+{
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    int status = 0;
+    if (attribute < 0 || H5Aread(attribute, type, value) < 0)
+        status = hdf_fail(hdf->err, hdf->path, "the attribute %s cannot be read", name);
+    if (attribute >= 0) H5Aclose(attribute);
+    return status;
+}
+
+int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *name, char **text)
+{
+    *text = NULL;
+    if (H5Aexists(object, name) <= 0) return 0;
+    char *raw = NULL;
+    hid_t type = hdf_text_type();
+    int status = hdf_read_attribute(hdf, object, name, type, &raw);
+    if (status == 0) *text = memory_text(raw ? raw : "");
+    if (raw) H5free_memory(raw);
+    H5Tclose(type);
+    return status;
+}

@@ -1,0 +1,114 @@
+/* store, inside: HDF5 with errors as values; the variables of the root as one list that the skeleton, the writer and
+ * the check of the marks all walk; layouts of the tables. */
+#ifndef PALIMPSEST_STORE_PRIVATE_H
+#define PALIMPSEST_STORE_PRIVATE_H
+
+#include <hdf5.h>
+
+#include "palimpsest/store.h"
+
+enum {
+    FORMAT_VERSION = 1,
+    DIMENSIONS_MOST = 17, /* of one variable */
+    COLUMN_NAME_BYTES = 2 * NAME_MAX_BYTES,
+    ID_BYTES = 16,
+    MARK_WORDS = 4,    /* status, checksum low, checksum high, check of these and the row */
+    CERTIFICATES = 64, /* places for runs of one sweep; the last is reused when they are full */
+};
+#define FORMAT_NAME "palimpsest results"
+
+/* ---- hdf.c: HDF5 with errors as values ---- */
+
+/* Quiet library, and file locks only where the file system has them; before any other HDF5 call of an entry. */
+void hdf_begin(void);
+/* Fills err with "path: what: the deepest reason on HDF5's error stack" (ERROR_OUTSIDE); returns -1. */
+int hdf_fail(struct error *err, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+hid_t hdf_text_type(void); /* variable-length UTF-8; H5Tclose */
+
+struct hdf { /* a file being filled: passed along so that every failure names it */
+    hid_t file;
+    const char *path;
+    struct error *err;
+};
+struct dimensions { /* of one dataset; names are borrowed, NULL in groups other than the root */
+    int count;
+    const char *name[DIMENSIONS_MOST];
+    hsize_t length[DIMENSIONS_MOST];
+};
+int hdf_group(const struct hdf *hdf, const char *name);
+/* A dataset at its final size: contiguous, allocated now, filled with *fill (NULL: zeros), no time stamps. values may
+ * be NULL.  Returns an open id, H5Dclose, or -1. */
+hid_t hdf_dataset(const struct hdf *hdf, const char *name, hid_t type, const struct dimensions *dimensions,
+                  const void *fill, const void *values);
+int hdf_put(const struct hdf *hdf, const char *name, hid_t type, int64_t count, const void *values); /* one dimension */
+int hdf_put_texts(const struct hdf *hdf, const char *name, int64_t count, const char *const *texts);
+int hdf_put_text(const struct hdf *hdf, const char *name, const char *text); /* a scalar */
+int hdf_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count,
+                  const void *values); /* count -1: a scalar */
+int hdf_attribute_text(const struct hdf *hdf, hid_t object, const char *name, const char *text); /* NULL: none */
+int hdf_attribute_texts(const struct hdf *hdf, hid_t object, const char *name, int64_t count, const char *const *texts);
+
+/* Reading; outputs are the caller's (memory_free). */
+int hdf_read_whole(const struct hdf *hdf, const char *name, hid_t type, int64_t count, void *values);
+int hdf_count(const struct hdf *hdf, const char *name, int64_t *count); /* number of values */
+int hdf_read_texts(const struct hdf *hdf, const char *name, char ***texts, int *count);
+int hdf_read_text(const struct hdf *hdf, const char *name, char **text);
+int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, void *value);
+/* *text NULL when there is no such attribute. */
+int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *name, char **text);
+
+/* ---- columns.c: the variables of the root that stages fill, in the order they are created ---- */
+
+struct column {
+    char name[COLUMN_NAME_BYTES];
+    int group;
+    int field;  /* enum field_id, or -1: the status of the group (int8) */
+    int part;   /* the place, of a field with one variable per place, else 0 */
+    int extent; /* values at each place of the group */
+};
+/* column[*count]: memory_free. */
+struct column *columns_of(const struct plan *plan, int *count);
+void column_dimensions(const struct plan *plan, const struct column *column, struct dimensions *dimensions);
+/* Dimensions of an array along axes of the sweep (-1: task). */
+void axes_dimensions(const struct plan *plan, int axis_count, const int *axis, struct dimensions *dimensions);
+void dimensions_add(struct dimensions *dimensions, const char *name, int64_t length);
+/* Where the column stands in the record of a stage, or -1. */
+int column_offset(const struct plan *plan, const struct column *column, unsigned groups, int place);
+
+/* ---- coordinates.c ---- */
+
+/* Attach the scales of these dimensions, which are there, to a dataset of the root. */
+int dimensions_attach(const struct hdf *hdf, hid_t dataset, const struct dimensions *dimensions);
+/* Dimension scales with their coordinates, and further coordinates along them. */
+int coordinates_create(const struct hdf *hdf, const struct plan *plan);
+/* The attribute `coordinates` of a variable along these axes: names parted by blanks, or NULL; memory_free. */
+char *coordinates_along(const struct plan *plan, int axis_count, const int *axis);
+
+/* ---- stage_table.c, provenance.c, sweep_group.c: the groups beside the root ---- */
+
+#define STAGES_MARK "stages/mark"
+#define PROVENANCE_STAGE "provenance/stage"
+#define PROVENANCE_CERTIFICATE "provenance/certificate"
+int stages_create(const struct hdf *hdf, const struct plan *plan);
+int provenance_create(const struct hdf *hdf, const struct plan *plan);
+hid_t provenance_type(void);  /* of struct stage_provenance; H5Tclose */
+hid_t certificate_type(void); /* of struct certificate; H5Tclose */
+int sweep_create(const struct hdf *hdf, const struct plan *plan, const char *explained);
+
+/* ---- marks.c ---- */
+
+void mark_fill(uint64_t mark[MARK_WORDS], int row, enum stage_status status, struct hash128 checksum);
+/* False when the mark is damaged: then *status is pending. */
+bool mark_read(const uint64_t mark[MARK_WORDS], int row, enum stage_status *status, struct hash128 *checksum);
+
+/* ---- reader.c ---- */
+
+struct store_reader {
+    hid_t file;
+    char *path;
+};
+/* Opens serially and checks that it is a results file of this format. */
+int results_open(const char *path, hid_t *file, struct error *err);
+int results_sweep_hash(const struct hdf *hdf, struct hash128 *hash);
+
+#endif

@@ -1,0 +1,315 @@
+/* Filling the results file from many ranks: independent writes into space the skeleton has laid out, never metadata.
+ *
+ * Everything a write needs (open dataset, data spaces, types) is kept from the opening on: a row of thirty numbers in
+ * twenty variables is then some twenty writes of about two microseconds each. */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store_private.h"
+
+struct slot { /* an open dataset, and the block that one write fills in it */
+    const char *name;
+    hid_t dataset, space, block, type;
+    int rank;
+    hsize_t count[DIMENSIONS_MOST]; /* of the block */
+};
+struct store {
+    const struct plan *plan;
+    char *path;
+    MPI_Comm comm;
+    int descriptor; /* to sync through */
+    hid_t file, transfer;
+    int columns;
+    struct column *column;
+    struct slot *slot; /* [columns] */
+    struct slot mark, provenance, certificate;
+    hid_t provenance_type, certificate_type;
+};
+
+/* ---- agreement: nobody leaves a collective step alone ---- */
+
+static int agree(MPI_Comm comm, int status, struct error *err)
+{
+    struct error text = {.kind = ERROR_NONE};
+    int rank, failed, first;
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &first);
+    failed = status == 0 ? first : rank;
+    int most = first;
+    MPI_Allreduce(&failed, &first, 1, MPI_INT, MPI_MIN, comm);
+    if (first == most) return 0;
+    if (rank == first && err) text = *err;
+    MPI_Bcast(&text, sizeof text, MPI_BYTE, first, comm);
+    if (err) *err = text;
+    return -1;
+}
+
+/* ---- slots ---- */
+
+static void slot_close(struct slot *slot)
+{
+    if (slot->dataset > 0) H5Dclose(slot->dataset);
+    if (slot->space > 0) H5Sclose(slot->space);
+    if (slot->block > 0) H5Sclose(slot->block);
+    slot->dataset = slot->space = slot->block = 0;
+}
+
+static bool slot_fits(const struct slot *slot, const struct dimensions *dimensions)
+{
+    hsize_t length[H5S_MAX_RANK];
+    int rank = H5Sget_simple_extent_dims(slot->space, length, NULL);
+    hid_t stored = H5Dget_type(slot->dataset);
+    bool fits = rank == dimensions->count && H5Tequal(stored, slot->type) > 0;
+    H5Tclose(stored);
+    for (int i = 0; i < rank && fits; i++) fits = length[i] == dimensions->length[i];
+    return fits && H5Dget_offset(slot->dataset) != HADDR_UNDEF;
+}
+
+/* One write fills places of the first `whole` dimensions singly and the others entirely. */
+static int slot_open(struct store *store, struct slot *slot, const char *name, hid_t type,
+                     const struct dimensions *dimensions, int whole, struct error *err)
+{
+    *slot = (struct slot){.name = name, .type = type, .rank = dimensions->count};
+    hsize_t values = 1;
+    for (int i = 0; i < slot->rank; i++) {
+        slot->count[i] = i < whole ? 1 : dimensions->length[i];
+        values *= slot->count[i];
+    }
+    slot->dataset = H5Dopen2(store->file, name, H5P_DEFAULT);
+    if (slot->dataset < 0) return hdf_fail(err, store->path, "there is no %s", name);
+    slot->space = H5Dget_space(slot->dataset);
+    slot->block = H5Screate_simple(1, &values, NULL);
+    if (!slot_fits(slot, dimensions))
+        return error_set(err, ERROR_INPUT, "%s: %s is not laid out as this sweep needs it", store->path, name);
+    return 0;
+}
+
+static int slot_write(struct store *store, struct slot *slot, const hsize_t *start, const void *values,
+                      struct error *err)
+{
+    hid_t space = slot->rank > 0 ? slot->space : H5S_ALL;
+    if ((slot->rank > 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, slot->count, NULL) < 0) ||
+        H5Dwrite(slot->dataset, slot->type, slot->block, space, store->transfer, values) < 0)
+        return hdf_fail(err, store->path, "%s cannot be written", slot->name);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+static int open_columns(struct store *store, struct error *err)
+{
+    store->column = columns_of(store->plan, &store->columns);
+    store->slot = memory_array((size_t)store->columns, sizeof *store->slot);
+    for (int c = 0; c < store->columns; c++) {
+        const struct column *column = &store->column[c];
+        hid_t type = column->field < 0 ? H5T_NATIVE_INT8 : H5T_NATIVE_DOUBLE;
+        struct dimensions dimensions;
+        column_dimensions(store->plan, column, &dimensions);
+        TRY(slot_open(store, &store->slot[c], column->name, type, &dimensions,
+                      store->plan->group[column->group].axis_count, err));
+    }
+    return 0;
+}
+
+static int open_tables(struct store *store, struct error *err)
+{
+    struct dimensions marks = {.count = 2, .length = {(hsize_t)store->plan->rows, MARK_WORDS}};
+    struct dimensions rows = {.count = 1, .length = {(hsize_t)store->plan->rows}};
+    struct dimensions runs = {.count = 1, .length = {CERTIFICATES}};
+    store->provenance_type = provenance_type();
+    store->certificate_type = certificate_type();
+    TRY(slot_open(store, &store->mark, STAGES_MARK, H5T_NATIVE_UINT64, &marks, 1, err));
+    TRY(slot_open(store, &store->provenance, PROVENANCE_STAGE, store->provenance_type, &rows, 1, err));
+    return slot_open(store, &store->certificate, PROVENANCE_CERTIFICATE, store->certificate_type, &runs, 1, err);
+}
+
+static int open_rest(struct store *store, struct error *err)
+{
+    store->transfer = H5Pcreate(H5P_DATASET_XFER);
+    H5Pset_dxpl_mpio(store->transfer, H5FD_MPIO_INDEPENDENT);
+    store->descriptor = open(store->path, O_RDWR | O_CLOEXEC);
+    if (store->descriptor < 0)
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened for writing: %s", store->path, strerror(errno));
+    TRY(open_columns(store, err));
+    return open_tables(store, err);
+}
+
+static void close_objects(struct store *store)
+{
+    for (int c = 0; store->slot && c < store->columns; c++) slot_close(&store->slot[c]);
+    slot_close(&store->mark);
+    slot_close(&store->provenance);
+    slot_close(&store->certificate);
+    if (store->provenance_type > 0) H5Tclose(store->provenance_type);
+    if (store->certificate_type > 0) H5Tclose(store->certificate_type);
+    if (store->transfer > 0) H5Pclose(store->transfer);
+    if (store->descriptor >= 0) close(store->descriptor);
+}
+
+static void release(struct store **store)
+{
+    MPI_Comm_free(&(*store)->comm);
+    memory_free((*store)->column);
+    memory_free((*store)->slot);
+    memory_free((*store)->path);
+    memory_free(*store);
+    *store = NULL;
+}
+
+/* A look with the serial driver before all ranks open: what is wrong with a file is found, and said, by one. */
+static int check_before(const char *path, const struct plan *plan, struct error *err)
+{
+    struct hash128 hash;
+    struct hdf hdf = {.path = path, .err = err};
+    TRY(results_open(path, &hdf.file, err));
+    int status = results_sweep_hash(&hdf, &hash);
+    if (status == 0 && !hash_equal(hash, plan->sweep_hash))
+        status =
+            error_set(err, ERROR_INPUT, "%s: belongs to another sweep, or to this one before it was changed", path);
+    H5Fclose(hdf.file);
+    return status;
+}
+
+static int open_together(struct store *store, struct error *err)
+{
+    hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_mpio(access_list, store->comm, MPI_INFO_NULL);
+    store->file = H5Fopen(store->path, H5F_ACC_RDWR, access_list);
+    H5Pclose(access_list);
+    return store->file < 0 ? hdf_fail(err, store->path, "cannot be opened through MPI-IO") : 0;
+}
+
+int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct store **store, struct error *err)
+{
+    struct error local = {.kind = ERROR_NONE}; /* agreement needs a text even where the caller wants none */
+    struct store *opened = memory_allocate(sizeof *opened);
+    int rank, status = 0;
+    *opened = (struct store){.plan = plan, .path = memory_text(path), .descriptor = -1, .file = -1};
+    MPI_Comm_dup(comm, &opened->comm);
+    MPI_Comm_rank(comm, &rank);
+    hdf_begin();
+    if (!err) err = &local;
+    if (rank == 0) status = check_before(path, plan, err);
+    status = agree(opened->comm, status, err);
+    if (status == 0) status = agree(opened->comm, open_together(opened, err), err);
+    bool together = status == 0; /* closing is collective: only a file that all have open can be closed */
+    if (together) status = agree(opened->comm, open_rest(opened, err), err);
+    if (status == 0) {
+        *store = opened;
+        return 0;
+    }
+    close_objects(opened);
+    if (together) H5Fclose(opened->file);
+    release(&opened);
+    return -1;
+}
+
+int store_sync(struct store *store, struct error *err)
+{
+    if (fdatasync(store->descriptor) == 0) return 0;
+    return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
+}
+
+int store_close(struct store **store, struct error *err)
+{
+    if (!*store) return 0;
+    struct error local = {.kind = ERROR_NONE};
+    if (!err) err = &local;
+    int status = store_sync(*store, err);
+    close_objects(*store);
+    if (H5Fclose((*store)->file) < 0 && status == 0) status = hdf_fail(err, (*store)->path, "cannot be closed");
+    status = agree((*store)->comm, status, err);
+    release(store);
+    return status;
+}
+
+/* ---- rows ---- */
+
+/* Index along each dimension of the group for a row-major index; those after it start at 0. */
+static void view_start(const struct plan *plan, const struct view *view, hsize_t start[DIMENSIONS_MOST])
+{
+    const struct group_layout *layout = &plan->group[view->group];
+    int64_t rest = view->index;
+    start[layout->axis_count] = 0;
+    for (int d = layout->axis_count - 1; d >= 0; d--) {
+        int length = group_dimension_length(plan, layout, d);
+        start[d] = (hsize_t)(rest % length);
+        rest /= length;
+    }
+}
+
+static int write_view(struct store *store, const struct assignment *assignment, const struct view *view,
+                      const double *record, enum stage_status status, struct error *err)
+{
+    const int8_t flag = (int8_t)status;
+    hsize_t start[DIMENSIONS_MOST];
+    view_start(store->plan, view, start);
+    for (int c = 0; c < store->columns; c++) {
+        const struct column *column = &store->column[c];
+        if (column->group != view->group) continue;
+        const void *values = &flag;
+        if (column->field >= 0) {
+            int offset = column_offset(store->plan, column, assignment->groups, assignment->place);
+            if (offset < 0) continue;
+            values = record + offset;
+        }
+        TRY(slot_write(store, &store->slot[c], start, values, err));
+    }
+    return 0;
+}
+
+/* The caller's record, or one of all NaN where there is none. */
+static const double *record_or_missing(const double *record, int length, double **missing)
+{
+    *missing = NULL;
+    if (record) return record;
+    *missing = memory_array((size_t)length, sizeof **missing);
+    for (int i = 0; i < length; i++) (*missing)[i] = NAN;
+    return *missing;
+}
+
+int store_write_record(struct store *store, const struct assignment *assignment, const struct view *views,
+                       const double *record, enum stage_status status, struct error *err)
+{
+    double *missing;
+    int length = record_offset(assignment->groups, store->plan->sweep->instruments, &store->plan->extents,
+                               assignment->place, FIELD_COUNT);
+    const double *values = record_or_missing(record, length, &missing);
+    int result = 0;
+    for (int v = 0; v < assignment->views && result == 0; v++)
+        result = write_view(store, assignment, &views[v], values, status, err);
+    memory_free(missing);
+    return result;
+}
+
+int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
+                     struct error *err)
+{
+    const hsize_t start[2] = {(hsize_t)row, 0};
+    uint64_t mark[MARK_WORDS];
+    double *missing;
+    const double *values = record_or_missing(record, length, &missing);
+    mark_fill(mark, row, status, hash_bytes(values, (size_t)length * sizeof *values));
+    memory_free(missing);
+    return slot_write(store, &store->mark, start, mark, err);
+}
+
+int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err)
+{
+    const hsize_t start = (hsize_t)row;
+    return slot_write(store, &store->provenance, &start, facts, err);
+}
+
+/* Into the first place that no run has used yet. */
+int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err)
+{
+    struct certificate all[CERTIFICATES];
+    hsize_t place = 0;
+    if (H5Dread(store->certificate.dataset, store->certificate.type, H5S_ALL, H5S_ALL, store->transfer, all) < 0)
+        return hdf_fail(err, store->path, "%s cannot be read", PROVENANCE_CERTIFICATE);
+    while (place < CERTIFICATES - 1 && all[place].ranks > 0) place++;
+    return slot_write(store, &store->certificate, &place, certificate, err);
+}
