@@ -24,7 +24,8 @@ double gradcheck_worst(const float *gradient, const double *differences, size_t 
     for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs(differences[i]));
     for (size_t i = 0; i < count; i++) {
         double difference = fabs((double)gradient[i] - differences[i]);
-        if (!(difference <= worst)) worst = difference; /* also when it is NaN */
+        if (isnan(difference)) return difference;
+        if (difference > worst) worst = difference;
     }
     return worst / largest;
 }

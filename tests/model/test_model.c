@@ -1,0 +1,283 @@
+/* What must hold of the passes whatever the weights: causality, packing, repeatability, memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <math.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../support/gradcheck.h"
+#include "../support/reference.h"
+
+enum { WIDTH = 24, CONTEXT = 80, VOCABULARY = 40, SEQUENCES = 4, TOKENS = 130 };
+static const int start[SEQUENCES + 1] = {0, 33, 34, 50, TOKENS}; /* the last is the longest that fits */
+static const uint16_t words[] = {3, 7, 31};
+static const int labels[SEQUENCES] = {2, 0, 1, 1};
+
+struct bench { /* a state, a batch and room for both passes */
+    struct state *state;
+    struct model *model;
+    struct batch batch;
+    uint16_t token[TOKENS];
+    int32_t target[TOKENS];
+    float *gradient;
+};
+
+static void set_up_at(struct bench *bench, enum objective objective, bool training)
+{
+    const struct model_shape shape = {.layers = 2,
+                                      .width = WIDTH,
+                                      .heads = 3,
+                                      .context = CONTEXT,
+                                      .vocabulary = VOCABULARY,
+                                      .feed_forward = 4,
+                                      .objective = objective};
+    const struct head_shape head[] = {{"topic", 3}};
+    bench->state = state_create(&shape, head, 1, false);
+    state_initialise(bench->state, 2, 0.2);
+    bench->model = model_create(&shape, TOKENS + 7, SEQUENCES + 1, training);
+    bench->gradient = memory_array(bench->state->floats, sizeof(float));
+    for (int i = 0; i < TOKENS; i++) {
+        bench->token[i] = (uint16_t)(i * i % 39);
+        bench->target[i] = i % 3 ? (i * 7 + 1) % VOCABULARY : -1;
+    }
+    bench->batch = (struct batch){SEQUENCES, TOKENS, start, bench->token, bench->target};
+}
+
+static void tear_down(struct bench *bench)
+{
+    state_destroy(&bench->state);
+    model_destroy(&bench->model);
+    model_destroy(&bench->model);
+    memory_free(bench->gradient);
+    assert_int_equal(memory_count().blocks, 0);
+}
+
+static struct readout readout_of(enum head_kind kind, enum pool_kind pool)
+{
+    return (struct readout){kind, pool, kind == HEAD_LM ? -1 : 0, 3, words};
+}
+
+static void hidden_rows_and_losses_are_those_of_the_reference(void **unused)
+{
+    (void)unused;
+    for (int objective = OBJECTIVE_CAUSAL; objective <= OBJECTIVE_MASKED; objective++) {
+        struct bench bench;
+        set_up_at(&bench, (enum objective)objective, objective == OBJECTIVE_MASKED);
+        double *values = test_doubles(bench.state->values, bench.state->floats);
+        double *hidden = memory_array(TOKENS * WIDTH, sizeof *hidden);
+        double loss = model_lm(bench.model, bench.state, &bench.batch, NULL, 0);
+        assert_float_equal(loss, reference_lm(bench.state, values, &bench.batch), 1e-5);
+        for (int layer = 0; layer <= 3; layer++) {
+            const float *own = model_hidden(bench.model, layer);
+            reference_hidden(bench.state, values, &bench.batch, layer, hidden);
+            for (int i = 0; i < TOKENS * WIDTH; i++) assert_float_equal(own[i], hidden[i], 5e-5);
+        }
+        memory_free(values);
+        memory_free(hidden);
+        tear_down(&bench);
+    }
+}
+
+static void log_probabilities_are_those_of_the_reference(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, false);
+    double *values = test_doubles(bench.state->values, bench.state->floats), reference[SEQUENCES * 3];
+    for (int kind = HEAD_PER_TASK; kind <= HEAD_LM; kind++)
+        for (int pool = POOL_LAST; pool <= POOL_MEAN; pool++) {
+            struct readout readout = readout_of((enum head_kind)kind, (enum pool_kind)pool);
+            float own[SEQUENCES * 3];
+            double loss = model_labels(bench.model, bench.state, &bench.batch, &readout, labels, own, NULL, 0);
+            double other = reference_labels(bench.state, values, &bench.batch, &readout, labels, reference);
+            assert_float_equal(loss, other, 1e-5);
+            for (int i = 0; i < SEQUENCES * 3; i++) assert_float_equal(own[i], reference[i], 2e-5);
+        }
+    memory_free(values);
+    tear_down(&bench);
+}
+
+/* Rows whose final hidden values differ after token `changed` has become another. */
+static void changed_rows(struct bench *bench, int changed, bool differs[TOKENS])
+{
+    float *before = memory_array(TOKENS * WIDTH, sizeof *before);
+    model_lm(bench->model, bench->state, &bench->batch, NULL, 0);
+    memcpy(before, model_hidden(bench->model, 3), TOKENS * WIDTH * sizeof *before);
+    bench->token[changed] = (uint16_t)((bench->token[changed] + 1) % VOCABULARY);
+    model_lm(bench->model, bench->state, &bench->batch, NULL, 0);
+    const float *after = model_hidden(bench->model, 3);
+    for (int row = 0; row < TOKENS; row++)
+        differs[row] = memcmp(before + row * WIDTH, after + row * WIDTH, WIDTH * sizeof *before) != 0;
+    memory_free(before);
+}
+
+static void a_causal_token_changes_nothing_before_it_nor_in_other_sequences(void **unused)
+{
+    (void)unused;
+    const int places[] = {0, 17, 33, 49, 51, 118};
+    for (int i = 0; i < 6; i++) {
+        struct bench bench;
+        bool differs[TOKENS];
+        set_up_at(&bench, OBJECTIVE_CAUSAL, false);
+        changed_rows(&bench, places[i], differs);
+        int sequence = 0;
+        while (start[sequence + 1] <= places[i]) sequence++;
+        for (int row = 0; row < TOKENS; row++)
+            assert_int_equal(differs[row], row >= places[i] && row < start[sequence + 1]);
+        tear_down(&bench);
+    }
+}
+
+static void a_masked_token_changes_its_whole_sequence_and_no_other(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    bool differs[TOKENS];
+    set_up_at(&bench, OBJECTIVE_MASKED, false);
+    changed_rows(&bench, 70, differs);
+    for (int row = 0; row < TOKENS; row++) assert_int_equal(differs[row], row >= 50);
+    tear_down(&bench);
+}
+
+static void a_packed_batch_gives_what_its_sequences_give_alone(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, true);
+    float *alone = memory_array(bench.state->floats, sizeof *alone);
+    double sum = 0, whole = model_lm(bench.model, bench.state, &bench.batch, bench.gradient, 0);
+    int targets = 0;
+    for (int s = 0; s < SEQUENCES; s++) {
+        int from = start[s], own_start[] = {0, start[s + 1] - from}, count = 0;
+        struct batch one = {1, own_start[1], own_start, bench.token + from, bench.target + from};
+        float *gradient = memory_array(bench.state->floats, sizeof *gradient);
+        for (int i = 0; i < one.tokens; i++) count += one.target[i] >= 0;
+        sum += count * model_lm(bench.model, bench.state, &one, gradient, 0);
+        for (size_t i = 0; i < bench.state->floats; i++) alone[i] += (float)count * gradient[i];
+        targets += count;
+        memory_free(gradient);
+    }
+    assert_float_equal(whole, sum / targets, 1e-6);
+    for (size_t i = 0; i < bench.state->floats; i++)
+        assert_float_equal(bench.gradient[i], alone[i] / (float)targets, 2e-6);
+    memory_free(alone);
+    tear_down(&bench);
+}
+
+static void a_batch_without_targets_has_no_loss_and_no_gradient(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, true);
+    for (int i = 0; i < TOKENS; i++) bench.target[i] = -1;
+    assert_true(isnan(model_lm(bench.model, bench.state, &bench.batch, bench.gradient, 0)));
+    for (size_t i = 0; i < bench.state->floats; i++) assert_true(bench.gradient[i] == 0);
+    tear_down(&bench);
+}
+
+static struct hash128 bits_of(struct bench *bench)
+{
+    struct readout readout = readout_of(HEAD_PER_TASK, POOL_MEAN);
+    double loss[2];
+    memset(bench->gradient, 0, bench->state->floats * sizeof(float));
+    loss[0] = model_lm(bench->model, bench->state, &bench->batch, bench->gradient, 0);
+    loss[1] = model_labels(bench->model, bench->state, &bench->batch, &readout, labels, NULL, bench->gradient, 0);
+    struct hasher hasher;
+    hasher_init(&hasher, "bits");
+    hasher_add_real(&hasher, "lm", loss[0]);
+    hasher_add_real(&hasher, "labels", loss[1]);
+    hasher_add_hash(&hasher, "gradient", hash_bytes(bench->gradient, bench->state->floats * sizeof(float)));
+    return hasher_finish(&hasher);
+}
+
+static void bits_do_not_depend_on_what_ran_before_nor_on_the_room(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, true);
+    struct hash128 first = bits_of(&bench);
+    /* other work in the same buffers */
+    const int other_start[] = {0, 80, 137};
+    uint16_t other_token[137] = {0};
+    struct readout readout = readout_of(HEAD_LM, POOL_LAST);
+    struct batch other = {2, 137, other_start, other_token, NULL};
+    model_labels(bench.model, bench.state, &other, &readout, labels, NULL, bench.gradient, 1);
+    assert_true(hash_equal(first, bits_of(&bench)));
+    model_destroy(&bench.model);
+    bench.model = model_create(&bench.state->shape, 300, 20, true); /* more room */
+    assert_true(hash_equal(first, bits_of(&bench)));
+    tear_down(&bench);
+}
+
+static void the_loss_is_the_same_with_and_without_gradient(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, true);
+    double with = model_lm(bench.model, bench.state, &bench.batch, bench.gradient, 0);
+    double without = model_lm(bench.model, bench.state, &bench.batch, NULL, 0);
+    struct model *light = model_create(&bench.state->shape, TOKENS, SEQUENCES, false);
+    double forward_only = model_lm(light, bench.state, &bench.batch, NULL, 0);
+    assert_true(with == without && with == forward_only);
+    model_destroy(&light);
+    tear_down(&bench);
+}
+
+static void passes_allocate_nothing(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_MASKED, true);
+    uint64_t before = memory_count().allocations;
+    struct readout readout = readout_of(HEAD_LM, POOL_MEAN);
+    float log_probability[SEQUENCES * 3];
+    model_lm(bench.model, bench.state, &bench.batch, bench.gradient, 0);
+    model_labels(bench.model, bench.state, &bench.batch, &readout, labels, log_probability, bench.gradient, 1);
+    assert_int_equal(memory_count().allocations, before);
+    tear_down(&bench);
+}
+
+static void memory_is_what_the_shape_promises(void **unused)
+{
+    (void)unused;
+    for (int training = 0; training < 2; training++) {
+        struct model_shape shape = {
+            .layers = 3, .width = 20, .heads = 2, .context = 50, .vocabulary = 300, .feed_forward = 4};
+        size_t before = memory_count().bytes;
+        struct model *model = model_create(&shape, 600, 40, training);
+        int64_t promised = shape_work_bytes(&shape, 600, 40, training), room = (int64_t)(memory_count().bytes - before);
+        if (training)
+            room += shape_parameters(&shape) * (int64_t)sizeof(float); /* the gradient, which the caller holds */
+        assert_in_range(room, promised, promised + 600 * 8 + 4096);    /* row numbers and the struct itself */
+        model_destroy(&model);
+    }
+}
+
+static void the_numerics_name_library_version_and_kernel(void **unused)
+{
+    (void)unused;
+    char text[128];
+    model_numerics(text, sizeof text);
+    assert_memory_equal(text, "OpenBLAS ", 9);
+    assert_non_null(strchr(text + 9, ' '));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hidden_rows_and_losses_are_those_of_the_reference),
+        cmocka_unit_test(log_probabilities_are_those_of_the_reference),
+        cmocka_unit_test(a_causal_token_changes_nothing_before_it_nor_in_other_sequences),
+        cmocka_unit_test(a_masked_token_changes_its_whole_sequence_and_no_other),
+        cmocka_unit_test(a_packed_batch_gives_what_its_sequences_give_alone),
+        cmocka_unit_test(a_batch_without_targets_has_no_loss_and_no_gradient),
+        cmocka_unit_test(bits_do_not_depend_on_what_ran_before_nor_on_the_room),
+        cmocka_unit_test(the_loss_is_the_same_with_and_without_gradient),
+        cmocka_unit_test(passes_allocate_nothing),
+        cmocka_unit_test(memory_is_what_the_shape_promises),
+        cmocka_unit_test(the_numerics_name_library_version_and_kernel),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
