@@ -39,8 +39,8 @@ def a_wrong_sweep_file_is_refused_with_every_position_and_nothing_is_started():
     for ranks in (None, 1, 3):
         done = palimpsest("run", sweep, "-o", results, ranks=ranks)
         assert done.status == 2, done
-        assert f"{sweep}:14:13: " in done.err and f"{sweep}:18:1: colour" in done.err, done.err
-        assert done.err.count(f"{sweep}:18:1: ") == 1, done.err
+        assert f"{sweep}:14:13: " in done.err and f"{sweep}:19:1: colour" in done.err, done.err
+        assert done.err.count(f"{sweep}:19:1: ") == 1, done.err
     assert palimpsest("plan", sweep).status == 2
     assert not results.exists()
 
