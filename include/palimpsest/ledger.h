@@ -1,6 +1,10 @@
 /* ledger: the pure state machine of a sweep, the order of work, and the simulator that drives it with virtual time.
  * No clock, no MPI, no I/O.  Events update it; what to do next follows from it; a restart replays through the same
- * update.  Invariant: a stage runs only when its parent and all its needs are done; each stage ends once. */
+ * update.  Invariant: a stage starts only when its parent and all its needs have a state; each stage ends once, unless
+ * its state is lost later while somebody still needs it.
+ *
+ * Costs per event and per question are O(log stages) plus the stages whose state they change; nothing grows with the
+ * number of stages that have ended. */
 #ifndef PALIMPSEST_LEDGER_H
 #define PALIMPSEST_LEDGER_H
 
@@ -8,53 +12,73 @@
 
 struct ledger;
 
-/* cost[stages]: predicted seconds of each stage.  keep_trunk, keep_all: which states stay on disk for good (--keep).
- * The plan is borrowed. */
+/* cost[stages]: predicted seconds of each stage (copied).  workers: how many carry out stages, numbered from 0.
+ * keep: which states stay on disk for good (--keep); trunk: ends of trunk stages and pretrained states.  The plan is
+ * borrowed; its stages stand after their parents and needs. */
 enum keep { KEEP_NONE, KEEP_TRUNK, KEEP_ALL };
-struct ledger *ledger_create(const struct plan *plan, const double *cost, enum keep keep);
+struct ledger *ledger_create(const struct plan *plan, const double *cost, int workers, enum keep keep);
 void ledger_destroy(struct ledger **ledger);
 
 enum ledger_event_kind {
     EVENT_STARTED,   /* stage runs on worker */
     EVENT_DONE,      /* stage is committed; its state is in the memory of worker and, when someone needs it, on disk */
-    EVENT_FAILED,    /* stage ended with status (FAILED or DIVERGED): descendants are skipped */
-    EVENT_RETURNED,  /* stage was drained or lost: ready again */
+    EVENT_FAILED,    /* stage ended with status (FAILED or DIVERGED): what needs it is skipped, and so on */
+    EVENT_RETURNED,  /* stage was drained or lost: ready again when its inputs are still there */
     EVENT_LOST_STATE /* the checkpoint of a done stage is damaged or gone: it is to be computed again where needed */
 };
 struct ledger_event {
     enum ledger_event_kind kind;
-    int stage, worker;
+    int stage, worker; /* worker: -1 in a replay and where it does not matter */
     enum stage_status status;
 };
+/* DONE and FAILED of a stage that never started replay a committed row, in any order; LOST_STATE of a state that is not
+ * there is no event. */
 void ledger_apply(struct ledger *ledger, const struct ledger_event *event);
-/* The stage worker should run next (longest remaining path first; a child of what the worker has in memory when that
- * delays nothing longer by more than the child's own cost), or -1.  Changes nothing. */
-int ledger_next(const struct ledger *ledger, int worker);
+/* The stage worker should run next, predicted to take at most most_seconds (INFINITY: any), or -1.  Changes nothing.
+ * Longest remaining path first.  A ready child of the worker's last state, or of that state's parent, goes first
+ * instead when it is as urgent as the most urgent stage, or when the most urgent stage could start after it and still
+ * end before all work not yet started can be done: cost(child) + path(most urgent) <= unstarted work / workers. */
+int ledger_next(const struct ledger *ledger, int worker, double most_seconds);
+/* Must the running stage leave a checkpoint?  Settled by its STARTED. */
+bool ledger_checkpoint(const struct ledger *ledger, int stage);
+/* Stage is done, its state counts as there, and somebody still needs it: after a replay, look for its checkpoint. */
+bool ledger_needed(const struct ledger *ledger, int stage);
 /* A state whose checkpoint nobody needs any more, or -1; each is told once. */
 int ledger_release(struct ledger *ledger);
+/* A stage that was skipped, or -1; each is told once. */
+int ledger_skipped(struct ledger *ledger);
 enum stage_status ledger_status(const struct ledger *ledger, int stage);
 struct ledger_counts {
     int waiting, ready, running, done, failed, skipped; /* failed: also diverged */
 };
 struct ledger_counts ledger_counts(const struct ledger *ledger);
-bool ledger_finished(const struct ledger *ledger); /* nothing is ready, running, or waiting for something that can come */
-/* New predictions for stages not yet started; priorities follow. */
+bool ledger_finished(
+    const struct ledger *ledger); /* nothing is ready, running, or waiting for something that can come */
+/* New predictions; priorities follow. O(stages). */
 void ledger_recost(struct ledger *ledger, const double *cost);
-double ledger_remaining_path(const struct ledger *ledger, int stage); /* seconds from its start to the end of the longest chain */
+double ledger_cost(const struct ledger *ledger, int stage); /* seconds, as predicted */
+double ledger_remaining_path(const struct ledger *ledger,
+                             int stage);              /* seconds from its start to the end of the longest chain */
+double ledger_unstarted(const struct ledger *ledger); /* seconds of all stages that wait or are ready */
 
 /* ---- what a run costs, before and after ---- */
 
+/* The longest chain of stages, each after its parent and needs. */
+double ledger_critical_path(const struct plan *plan, const double *seconds);
+
 enum order { ORDER_CRITICAL_PATH, ORDER_FIRST_IN, ORDER_RANDOM };
-/* predicted[] steers, actual[] passes (both seconds per stage; may be one array). */
+/* predicted[] steers, actual[] passes (both seconds per stage; may be one array).  seed: for ORDER_RANDOM. */
 void ledger_simulate(const struct plan *plan, const double *predicted, const double *actual, int ranks,
                      enum order order, uint64_t seed, struct certificate *certificate);
 
-/* The cost model: seconds per FLOP by class of stage (shape and kind), corrected as stages finish. */
+/* The cost model: seconds of a stage from its FLOPs, by class of stage (kind, and FLOPs of a step, which stand for
+ * shape and batch), corrected as stages finish. */
 struct cost_model;
 struct cost_model *cost_model_create(const struct plan *plan, double assumed_flops_per_second);
 void cost_model_destroy(struct cost_model **model);
 void cost_model_observe(struct cost_model *model, int stage, double seconds);
-/* cost[stages]; returns the largest factor by which any class changed since the last call. */
-double cost_model_predict(struct cost_model *model, double *cost);
+/* The largest factor by which the prediction of any class has changed since the last cost_model_predict; O(classes). */
+double cost_model_drift(const struct cost_model *model);
+void cost_model_predict(struct cost_model *model, double *cost); /* cost[stages], seconds */
 
 #endif

@@ -1,0 +1,149 @@
+/* The cost model.  A stage of f FLOPs takes about ratio(class) x (OVERHEAD + f / assumed rate) seconds.  The ratio is
+ * the median of what the last stages of the class showed, so that one stage that was swapped out or read from a cold
+ * disk moves nothing.  A class is a kind and the FLOPs of one optimiser step to a quarter octave: stages of one shape
+ * and batch fall together, whatever else their settings say. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger_private.h"
+
+enum { WINDOW = 15 };
+static const double OVERHEAD = 1e-3; /* seconds beside the arithmetic: states read and written, rows, messages */
+
+struct class
+{
+    int64_t name; /* kind and size of a step */
+    double ratio[WINDOW];
+    int observed;     /* ever */
+    double predicted; /* ratio at the last cost_model_predict */
+};
+struct cost_model {
+    const struct plan *plan;
+    double assumed; /* FLOP/s */
+    int classes;
+    struct class *class; /* sorted by name */
+    int *class_of;       /* [stages] */
+};
+
+static int64_t class_name(const struct stage *stage)
+{
+    double steps = (double)(stage->stop_step - stage->start_step);
+    double flops = steps > 0 ? stage->training_flops / steps : stage->measuring_flops;
+    int64_t size = flops >= 1 ? (int64_t)floor(4 * log2(flops)) : 0;
+    return (int64_t)stage->kind << 32 | size;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    int64_t left = ((const struct class *)a)->name, right = ((const struct class *)b)->name;
+    return (left > right) - (left < right);
+}
+
+static struct class *find_class(const struct cost_model *model, int64_t name)
+{
+    struct class wanted = {.name = name};
+    if (model->classes == 0) return NULL;
+    return bsearch(&wanted, model->class, (size_t)model->classes, sizeof wanted, by_name);
+}
+
+/* Classes are few and come in runs: each is inserted when first seen. */
+static void list_classes(struct cost_model *model)
+{
+    size_t capacity = 0;
+    for (int s = 0; s < model->plan->stages; s++) {
+        int64_t name = class_name(&model->plan->stage[s]);
+        if (find_class(model, name)) continue;
+        model->class = memory_grow(model->class, &capacity, (size_t)model->classes + 1, sizeof *model->class);
+        model->class[model->classes++] = (struct class){.name = name, .predicted = 1};
+        qsort(model->class, (size_t)model->classes, sizeof *model->class, by_name);
+    }
+    for (int s = 0; s < model->plan->stages; s++)
+        model->class_of[s] = (int)(find_class(model, class_name(&model->plan->stage[s])) - model->class);
+}
+
+struct cost_model *cost_model_create(const struct plan *plan, double assumed_flops_per_second)
+{
+    CHECK(assumed_flops_per_second > 0, "a rate of %g FLOP/s", assumed_flops_per_second);
+    struct cost_model *model = memory_allocate(sizeof *model);
+    model->plan = plan;
+    model->assumed = assumed_flops_per_second;
+    model->class_of = memory_array((size_t)plan->stages, sizeof *model->class_of);
+    list_classes(model);
+    return model;
+}
+
+void cost_model_destroy(struct cost_model **model)
+{
+    if (!*model) return;
+    memory_free((*model)->class_of);
+    memory_free((*model)->class);
+    memory_free(*model);
+    *model = NULL;
+}
+
+static double assumed_seconds(const struct cost_model *model, int stage)
+{
+    const struct stage *s = &model->plan->stage[stage];
+    return OVERHEAD + (s->training_flops + s->measuring_flops) / model->assumed;
+}
+
+void cost_model_observe(struct cost_model *model, int stage, double seconds)
+{
+    struct class *class = &model->class[model->class_of[stage]];
+    class->ratio[class->observed++ % WINDOW] = seconds / assumed_seconds(model, stage);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_value);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+static double own_ratio(const struct class *class)
+{
+    double window[WINDOW];
+    memcpy(window, class->ratio, sizeof window);
+    return median(window, class->observed < WINDOW ? class->observed : WINDOW);
+}
+
+/* For a class never seen: the nearest size of the same kind that was, else the nearest class at all, else as assumed.
+ */
+static double borrowed_ratio(const struct cost_model *model, const struct class *class)
+{
+    const struct class *nearest = NULL;
+    for (int c = 0; c < model->classes; c++) {
+        const struct class *other = &model->class[c];
+        if (other->observed == 0) continue;
+        if (!nearest || llabs(other->name - class->name) < llabs(nearest->name - class->name)) nearest = other;
+    }
+    return nearest ? own_ratio(nearest) : 1;
+}
+
+static double class_ratio(const struct cost_model *model, const struct class *class)
+{
+    return class->observed > 0 ? own_ratio(class) : borrowed_ratio(model, class);
+}
+
+double cost_model_drift(const struct cost_model *model)
+{
+    double largest = 1;
+    for (int c = 0; c < model->classes; c++) {
+        double factor = class_ratio(model, &model->class[c]) / model->class[c].predicted;
+        largest = fmax(largest, fmax(factor, 1 / factor));
+    }
+    return largest;
+}
+
+void cost_model_predict(struct cost_model *model, double *cost)
+{
+    for (int c = 0; c < model->classes; c++) model->class[c].predicted = class_ratio(model, &model->class[c]);
+    for (int s = 0; s < model->plan->stages; s++)
+        cost[s] = model->class[model->class_of[s]].predicted * assumed_seconds(model, s);
+}
