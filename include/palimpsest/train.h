@@ -1,4 +1,7 @@
-/* train: AdamW, schedules, the step loop.  Does not know where its numbers go. */
+/* train: AdamW, schedules, the step loop.  Does not know where its numbers go.
+ *
+ * Every result is a pure function of the arguments: training that is paused before any step and goes on from its state,
+ * in this process or another, ends in the same bits. */
 #ifndef PALIMPSEST_TRAIN_H
 #define PALIMPSEST_TRAIN_H
 
@@ -13,35 +16,75 @@ struct trainer; /* model buffers, gradient and scratch for one shape; reusable f
 struct trainer *trainer_create(const struct model_shape *shape, int most_tokens, int most_sequences);
 void trainer_destroy(struct trainer **trainer);
 
+/* ---- pretraining ---- */
+
 struct pretraining {
     struct optimizer_recipe optimizer;
     struct schedule_steps steps; /* warm-up and, on the cooldown branch, where the trunk ends and how long it cools */
-    struct reading reading;
+    struct reading reading;      /* reading.context: that of the shape */
     int batch;
-    int mask_token, vocabulary; /* masked objective: 15 %, of them 80 % mask, 10 % random, 10 % kept (Devlin et al. 2019) */
+    int mask_token, vocabulary; /* masked objective: see mask_window */
     bool cooling;               /* on the cooldown branch: rate x (1 - sqrt(done / cooldown)) */
 };
 /* Learning rate of absolute step `step` (from 0): linear warm-up, constant, 1 - sqrt cooldown (Haegele et al. 2024). */
 double pretraining_rate(const struct pretraining *pretraining, int64_t step);
-/* Trains state (with moments) from its step up to stop_step.  0: reached, or paused (state->step tells); -1 with
- * ERROR_STAGE when the loss or the gradient is no longer finite. */
+/* Trains state (with moments) from its step up to stop_step; at step 0 moments and trace are cleared first.  Step s
+ * reads samples s x batch ... of the reading.  0: reached, or paused (state->step tells); -1 with ERROR_STAGE when the
+ * loss or the gradient is no longer finite, the state as it was before that step. */
 int train_pretrain(struct trainer *trainer, const struct world *world, const struct pretraining *pretraining,
                    int64_t stop_step, train_pause_f *pause, void *context, struct state *state, struct error *err);
+
+/* The masked objective on one window (Devlin et al. 2019): 15 % of the positions, at least one, become targets; of them
+ * 80 % are replaced by the mask token, 10 % by a random token, 10 % stay.  The number is the same in every window, so
+ * that the mean over a batch is the mean over its windows.  target[count]: the token that was there, else -1. */
+void mask_window(struct random_cursor *cursor, int count, int mask_token, int vocabulary, uint16_t *token,
+                 int32_t *target);
+
+/* ---- fine-tuning ---- */
 
 struct finetuning {
     struct finetune_recipe recipe;
     int task, place;
     uint64_t seed;
-    int items; /* training items used: the first of a fixed order; 0: all */
+    int items; /* training items used: the first of an order keyed by (seed, task), so smaller sets are nested; 0: all
+                */
     struct readout readout;
 };
-double finetuning_rate(const struct finetune_recipe *recipe, int64_t step); /* linear warm-up, linear decay to 0 */
-/* Trains state (with moments, zero at step 0) up to recipe.steps; order of items by (seed, task, place). As above. */
+/* Learning rate of step `step` (from 0): linear warm-up over the fraction recipe->warmup, then linear decay to 0. */
+double finetuning_rate(const struct finetune_recipe *recipe, int64_t step);
+/* Trains state (with moments) up to recipe.steps; at step 0 moments and trace are cleared first.  Each epoch reads the
+ * items in an order keyed by (seed, task, place, epoch).  Heads of other tasks stay as they are.  Returns as above. */
 int train_finetune(struct trainer *trainer, const struct world *world, const struct finetuning *finetuning,
                    train_pause_f *pause, void *context, struct state *state, struct error *err);
 
-/* One AdamW step on values[count] with clipping already applied by `scale`; t counts from 1. */
-void adamw_step(const struct optimizer_recipe *recipe, double rate, double scale, int64_t t, const struct state *state,
-                int freeze, const float *gradient, float *values, float *moments);
+/* Items of one split as a model reads them: the item's tokens; with HEAD_LM followed by the task's prompt, and for a
+ * masked model by the mask token that stands for the label word.  What is too long for the context loses its end, the
+ * prompt never. */
+struct task_items {
+    const struct world *world; /* borrowed */
+    int task;
+    enum split split;
+    int context, prompt_length;
+    uint16_t prompt[32];
+};
+struct task_items task_items_of(const struct world *world, int task, enum split split, const struct model_shape *shape,
+                                const struct readout *readout);
+/* Fills token[context] and *label; returns the length. */
+int task_items_read(const struct task_items *items, int index, uint16_t *token, int *label);
+
+/* ---- the optimiser ---- */
+
+struct trained { /* which tensors a step moves; the others count in no norm */
+    int freeze;  /* 0: all layers; n: not the embeddings and the first n blocks */
+    int head;    /* of the state's heads this one; -1: none */
+};
+bool tensor_trained(const struct state *state, int tensor, struct trained trained);
+/* Norm of the whole gradient of what is trained; norms[layers + 2] by layer (embedding, blocks, final; heads count only
+ * in the whole), 0 where nothing is trained. */
+double gradient_norms(const struct state *state, struct trained trained, const float *gradient, double *norms);
+/* One step t (from 1) of AdamW (Loshchilov and Hutter 2019, algorithm 2) on the state's values and moments, with the
+ * gradient times `scale`; weight decay only where tensor.decays. */
+void adamw_step(const struct optimizer_recipe *recipe, double rate, double scale, int64_t t, struct trained trained,
+                const float *gradient, struct state *state);
 
 #endif
