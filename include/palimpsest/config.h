@@ -1,5 +1,6 @@
 /* config: YAML text to a checked sweep.  Every mistake becomes one line `file:line:column: key: what, and what would be
- * right`; as many as possible are found in one go, and nothing is returned when there is one. */
+ * right`; as many as possible are found in one go, and nothing is returned when there is one.  What only the loaded data
+ * can show (corpora too short, items too long) plan_create refuses, with the same marks. */
 #ifndef PALIMPSEST_CONFIG_H
 #define PALIMPSEST_CONFIG_H
 
@@ -27,12 +28,13 @@ struct axis { /* one dimension of the grid: a plain axis has one member, a zip g
     char **labels; /* [length]: the value as written; a zip group: its members' labels joined by "/" */
     struct axis_member *members;
     int member_count;
-    struct mark mark;
+    struct mark mark, *marks; /* of the axis, and [length] of its values (a zip group: of its first member's) */
 };
 struct size_entry {
     char name[NAME_MAX_BYTES];
     int *rows; /* of settings_table, and what this size sets them to */
     union setting_value *values;
+    struct mark *marks; /* [count] of the values */
     int count;
     struct mark mark;
 };
@@ -49,6 +51,10 @@ struct claim {
     double alpha, equivalence;
     int minimum_seeds;
 };
+struct resolved { /* a value that is no row of settings_table: of the world, the grid, the claims */
+    char *key, *value, *unit;
+    struct mark mark;
+};
 struct sweep {
     char *path, *text; /* as given, and the whole file */
     char name[NAME_MAX_BYTES];
@@ -59,7 +65,7 @@ struct sweep {
     int size_count;
     struct sequence *sequences;
     int sequence_count;
-    struct axis *axes; /* size, tokens, variety, pair and seed are always there (length 1 when not written) */
+    struct axis *axes; /* size, tokens, variety, pair and seed are always there, with defaults when not written */
     int axis_count;
     struct exclusion *exclusions;
     int exclusion_count;
@@ -69,15 +75,16 @@ struct sweep {
     struct settings base; /* defaults and what the file sets for all cells */
     struct mark *origin;  /* [settings_count]: where the file sets a row for all cells */
     bool *set;            /* [settings_count]: whether it does */
+    struct resolved *resolved; /* for people, in the order of the file's sections */
+    int resolved_count;
 };
 
 /* path names the file in messages and anchors relative paths; text is the whole of it.  On failure err->text holds
  * every message, one a line (ERROR_INPUT), and *sweep is untouched.  The sweep is the caller's. */
+enum { CONFIG_MOST_BYTES = 1 << 20 }; /* of a sweep file */
 int config_read(const char *path, const char *text, struct sweep **sweep, struct error *err);
 int config_read_file(const char *path, struct sweep **sweep, struct error *err);
 void sweep_destroy(struct sweep **sweep);
-/* Checks that need the loaded data (tasks that exist, corpora long enough, sequences that fit): messages as above. */
-int config_check_world(const struct sweep *sweep, const struct world_facts *facts, struct error *err);
 const struct axis *sweep_axis(const struct sweep *sweep, enum axis_kind kind, int *member); /* with that member */
 /* Every resolved value and where it came from, one line each; memory_free. */
 char *config_explain(const struct sweep *sweep);

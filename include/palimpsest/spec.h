@@ -120,7 +120,8 @@ enum { LOGIT_ROWS = 256 }; /* rows that go through the LM head at a time, so tha
 /* start[buffer], in floats; start[WORK_BUFFERS] is the whole.  Buffers of the way back are empty unless `training`. */
 void shape_work_table(const struct model_shape *shape, int tokens, int sequences, bool training,
                       int64_t start[WORK_BUFFERS + 1]);
-/* Bytes of that block, and of the gradient when training, for batches of at most so many tokens and sequences. */
+/* Bytes of all buffers of a model, and of the gradient when training, for batches of at most so many tokens and
+ * sequences. */
 int64_t shape_work_bytes(const struct model_shape *shape, int tokens, int sequences, bool training);
 
 /* ---- the pretraining schedule: amounts in whole steps ---- */
@@ -139,6 +140,10 @@ int point_of_step(int64_t step); /* step counts from 1 */
 
 /* ---- worlds: what a sweep file says of one, and the facts found when it is loaded ---- */
 
+/* Tasks of the built-in grammar; after Conneau et al. 2018, and two that tell what a sentence is about. */
+#define GRAMMAR_TASKS(X)                                                                                               \
+    X(sentence_length) X(word_content) X(tree_depth) X(top_constituents) X(bigram_shift) X(tense) X(subject_number)    \
+    X(object_number) X(odd_word_out) X(coordination_inversion) X(topic) X(domain)
 enum world_kind { WORLD_GRAMMAR, WORLD_TEXT };
 enum overlap { OVERLAP_NONE, OVERLAP_FIRST, OVERLAP_SECOND, OVERLAP_BOTH };
 enum tokenizer_kind { TOKENIZER_BYTES, TOKENIZER_WORDS, TOKENIZER_BPE, TOKENIZER_BINARY };
