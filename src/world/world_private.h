@@ -1,7 +1,7 @@
 /* The seam between the dispatch of world.c and the two kinds of world.
  *
- * A kind fills `struct world`: a table of functions, an opaque `self`, and the facts.  world.c owns what is common to both:
- * the mixture of domains, the wrap of a stream that repeats, hashes of mixtures, entropy floors from exact prefix
+ * A kind fills `struct world`: a table of functions, an opaque `self`, and the facts.  world.c owns what is common to
+ * both: the mixture of domains, the wrap of a stream that repeats, hashes of mixtures, entropy floors from exact prefix
  * probabilities, and naive-Bayes baselines.  A kind only speaks of one domain, or one task, at a time.
  *
  * Everything behind the table is a pure function of `self` and of the arguments.  world.c has checked ranges before it
@@ -21,9 +21,9 @@ struct world_ops {
      * no token with training and are the same for all seeds. */
     int (*reference_windows)(const void *self, int domain, int context, int64_t tokens);
     void (*reference)(const void *self, int domain, int window, int context, uint16_t *token);
-    /* log_p[t] = log P(token[0], ..., token[t] | domain), nats, for t = 0 .. context: `token` is a window of context + 1
-     * tokens as `sample` and `reference` give them, and P is what they are drawn from.  -INFINITY from the first token on
-     * that the domain cannot produce.  NULL: not known (text). */
+    /* log_p[t] = log P(token[0], ..., token[t] | domain), nats, for t = 0 .. context: `token` is a window of context +
+     * 1 tokens as `sample` and `reference` give them, and P is what they are drawn from.  -INFINITY from the first
+     * token on that the domain cannot produce.  NULL: not known (text). */
     void (*prefix_log_probability)(const void *self, int domain, const uint16_t *token, int context, double *log_p);
 
     struct item (*item)(const void *self, int task, enum split split, int index);
