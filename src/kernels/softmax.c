@@ -5,6 +5,22 @@
 
 #include "vector_private.h"
 
+/* Natural logarithm, x > 0, within two units of the last place: libm's depends on the version and on the CPU.
+ * x = m 2^e with m near 1, and log m = 2 artanh s = 2 (s + s^3 / 3 + s^5 / 5 + ...) for s = (m - 1) / (m + 1), |s| <
+ * 0.18. */
+static double logarithm(double x)
+{
+    int power;
+    double m = frexp(x, &power);
+    if (m < 0.70710678118654752) {
+        m *= 2;
+        power--;
+    }
+    double s = (m - 1) / (m + 1), square = s * s, series = 0;
+    for (int k = 23; k > 1; k -= 2) series = (series + 1.0 / k) * square;
+    return 2 * (s + s * series) + power * 0.69314718055994531;
+}
+
 /* x becomes exp(x - largest); returns the sum. */
 INLINED float exponentiate(float *restrict x, int n, float top)
 {
@@ -32,7 +48,7 @@ CLONED double softmax_cross_entropy(float *logits, const int32_t *target, float 
         float sum = exponentiate(x, columns, top), factor = scale / sum;
         for (int i = 0; i < columns; i++) x[i] *= factor;
         x[target[row]] -= scale;
-        loss += log((double)sum) + (double)top - chosen;
+        loss += logarithm((double)sum) + (double)top - chosen;
     }
     return loss;
 }
@@ -42,7 +58,7 @@ INLINED double log_sum(const float *x, int n)
 {
     float top = largest(x, n), sum;
     SUM_IN_LANES(sum, n, exponential(x[i] - top));
-    return log((double)sum) + (double)top;
+    return logarithm((double)sum) + (double)top;
 }
 
 CLONED double cross_entropy(const float *logits, const int32_t *target, int rows, int columns)

@@ -95,5 +95,6 @@ int64_t shape_work_bytes(const struct model_shape *shape, int tokens, int sequen
 {
     int64_t start[WORK_BUFFERS + 1];
     shape_work_table(shape, tokens, sequences, training, start);
-    return (int64_t)sizeof(float) * (start[WORK_BUFFERS] + (training ? shape_parameters(shape) : 0));
+    int64_t floats = start[WORK_BUFFERS] + (training ? shape_parameters(shape) : 0);
+    return (int64_t)sizeof(float) * floats + (int64_t)(sizeof(int) + sizeof(int32_t)) * tokens; /* rows, targets */
 }
