@@ -17,7 +17,10 @@ struct complaints {
 static void complain(struct complaints *complaints, struct mark mark, const char *what)
 {
     char line[768];
-    snprintf(line, sizeof line, "%s:%d:%d: %s", complaints->sweep->path, mark.line, mark.column, what);
+    if (mark.line > 0)
+        snprintf(line, sizeof line, "%s:%d:%d: %s", complaints->sweep->path, mark.line, mark.column, what);
+    else /* a default: it stands nowhere */
+        snprintf(line, sizeof line, "%s: %s", complaints->sweep->path, what);
     if (complaints->count >= COMPLAINTS_MAX || strstr(complaints->text, line)) return;
     size_t used = strlen(complaints->text);
     snprintf(complaints->text + used, sizeof complaints->text - used, "%s%s", used ? "\n" : "", line);

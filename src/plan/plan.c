@@ -109,6 +109,7 @@ void plan_destroy(struct plan **plan)
     for (int g = 0; g < GROUPS_MAX; g++) memory_free((*plan)->group[g].stage);
     for (int c = 0; c < (*plan)->constant_count; c++) memory_free((*plan)->constants[c].values);
     memory_free((*plan)->constants);
+    if ((*plan)->tree != (*plan)->stage) memory_free((*plan)->tree);
     memory_free((*plan)->stage);
     memory_free((*plan)->need);
     memory_free((*plan)->view);

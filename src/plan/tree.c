@@ -171,7 +171,7 @@ static void renumber(struct builder *builder)
     memory_free(plan->stage);
     memory_free(order);
     memory_free(number);
-    plan->stage = stage;
+    plan->stage = plan->tree = stage;
 }
 
 static void cost_stage(struct plan *plan, struct stage *stage)
@@ -213,11 +213,14 @@ struct lone {
     size_t stage_capacity, need_capacity, view_capacity;
 };
 
-static void lone_views(struct lone *lone, struct stage *stage, const struct cell *cell, const int *index)
+/* Only the cell's own places; the record stays that of the row, so that its checksum is the same with sharing. */
+static void lone_views(struct lone *lone, struct stage *stage, unsigned groups, const struct cell *cell,
+                       const int *index)
 {
     stage->first_view = lone->view_count;
+    stage->views = 0;
     for (int g = 0; g < GROUPS_MAX; g++) {
-        if (!(stage->groups & 1u << g)) continue;
+        if (!(groups & 1u << g)) continue;
         lone->view = memory_grow(lone->view, &lone->view_capacity, (size_t)lone->view_count + 1, sizeof *lone->view);
         int64_t place = layout_index(lone->plan, &lone->plan->group[g], index, cell->sequence);
         lone->view[lone->view_count++] = (struct view){.group = g, .index = place};
@@ -244,9 +247,7 @@ static void lone_stage(struct lone *lone, const struct cell *cell, const struct 
         lone->need = memory_grow(lone->need, &lone->need_capacity, (size_t)lone->need_count + 1, sizeof *lone->need);
         lone->need[lone->need_count++] = first + path->pretrained;
     }
-    stage->groups = milestone_groups(path, m, cell->sequence);
-    stage->views = 0;
-    lone_views(lone, stage, cell, index);
+    lone_views(lone, stage, milestone_groups(path, m, cell->sequence), cell, index);
 }
 
 static void lone_cell(struct lone *lone, int64_t number, const int *index)
@@ -268,7 +269,6 @@ void tree_unshare(struct plan *plan)
         cell_indices(plan->sweep, c, index);
         if (!cell_excluded(plan->sweep, index)) lone_cell(&lone, c, index);
     }
-    memory_free(plan->stage);
     memory_free(plan->need);
     memory_free(plan->view);
     plan->stage = lone.stage;

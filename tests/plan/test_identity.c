@@ -1,0 +1,172 @@
+/* What enters a state's id, and what must not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "plan_sweeps.h"
+
+static struct path path_of_cell(const struct planned *planned, int64_t number)
+{
+    const struct plan *plan = planned->plan;
+    struct cell cell;
+    struct path path;
+    cell_resolve(planned->sweep, &plan->facts, number, &cell);
+    path_resolve(&cell, planned->sweep, &plan->facts, &plan->numerics, &path);
+    return path;
+}
+
+static bool contains_all(const struct plan *larger, const struct plan *smaller)
+{
+    for (int s = 0; s < smaller->stages; s++)
+        if (find_state(larger, smaller->stage[s].state) < 0) return false;
+    return true;
+}
+
+#define GRID(axes)                                                                                                     \
+    SWEEP("model: {sizes: {a: {layers: 1, width: 8, heads: 2}, b: {layers: 2, width: 16, heads: 2}}}\n" axes)
+
+static void lists_on_axes_never_enter_an_id(void **context)
+{
+    (void)context;
+    struct planned small = plan_of(GRID("axes: {size: [b], tokens: [256Ki], variety: [2], "
+                                        "pair: [[tense, bigram_shift]], seed: [1]}\n"),
+                                   true);
+    struct planned large = plan_of(GRID("axes: {size: [a, b], tokens: [0, 64Ki, 256Ki, 1Mi], variety: [1, 2, 8], "
+                                        "pair: all, seed: 3}\n"),
+                                   true);
+    assert_true(contains_all(large.plan, small.plan));
+    assert_false(contains_all(small.plan, large.plan));
+    planned_reset(&small);
+    planned_reset(&large);
+}
+
+/* The trunk to 0.8 x 256Ki is one state whether it was run in one piece or cut on the way, now or later. */
+static void a_trunk_state_does_not_know_where_it_was_cut(void **context)
+{
+    (void)context;
+    struct planned uncut = plan_of(GRID("axes: {size: [a], tokens: [256Ki], seed: 1}\n"), true);
+    struct planned cut = plan_of(GRID("axes: {size: [a], tokens: [64Ki, 128Ki, 256Ki], seed: 1}\n"), true);
+    struct planned later = plan_of(GRID("axes: {size: [a], tokens: [96Ki, 256Ki, 512Ki], seed: 1}\n"), true);
+    assert_true(contains_all(cut.plan, uncut.plan));
+    assert_true(contains_all(later.plan, uncut.plan));
+    int trunks = 0;
+    for (int s = 0; s < cut.plan->stages; s++) trunks += cut.plan->stage[s].kind == STAGE_TRUNK;
+    assert_int_equal(trunks, 3);
+    planned_reset(&uncut);
+    planned_reset(&cut);
+    planned_reset(&later);
+}
+
+/* Where on the path the first difference shows: 0 initial, 1 trunk, 2 cooldown, 3 first, 4 second, 5 nowhere. */
+static int first_difference(const struct path *a, const struct path *b)
+{
+    for (int m = 0; m < a->length && m < b->length; m++)
+        if (!hash_equal(a->stage[m].state, b->stage[m].state)) return m;
+    return 5;
+}
+
+static int expected_difference(const struct setting *row)
+{
+    if (strcmp(row->path, "pretrain.cooldown") == 0) return 1; /* the amount's trunk ends elsewhere */
+    switch (row->scope) {
+    case SCOPE_INITIAL: return 0;
+    case SCOPE_PRETRAIN: return 1;
+    case SCOPE_FIRST: return 3;
+    case SCOPE_SECOND: return 4;
+    case SCOPE_EVALUATE: break;
+    }
+    return 5;
+}
+
+static const char *other_value(const struct setting *row)
+{
+    if (strcmp(row->path, "model.heads") == 0) return "1";
+    if (strcmp(row->path, "model.objective") == 0) return "masked";
+    if (strcmp(row->path, "finetune.head") == 0) return "shared";
+    if (strcmp(row->path, "finetune.pool") == 0) return "mean";
+    if (strcmp(row->path, "pretrain.unique") == 0) return "128Ki";
+    if (strcmp(row->path, "finetune.train_items") == 0) return "512";
+    switch (row->type) {
+    case SETTING_FLAG: return row->standard && strcmp(row->standard, "no") == 0 ? "yes" : "no";
+    case SETTING_REAL: return row->maximum > 0.5 && strstr(row->path, "beta") ? "0.5" : "0.03";
+    case SETTING_SPAN: return "0.25";
+    case SETTING_TOKENS: return "16Ki";
+    case SETTING_INTEGER:
+        return strcmp(row->path, "model.context") == 0 ? "32" : strstr(row->path, "freeze") ? "1" : "16";
+    case SETTING_CHOICE: break;
+    }
+    fail_msg("%s has no other value in this test", row->path);
+    return NULL;
+}
+
+static void every_setting_changes_the_ids_from_its_scope_on_and_none_before(void **context)
+{
+    (void)context;
+    const char *base = SWEEP("axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: 1}\n");
+    struct planned standard = plan_of(base, true);
+    struct path path = path_of_cell(&standard, 0);
+    for (int row = 0; row < settings_count; row++) {
+        const struct setting *setting = &settings_table[row];
+        char *yaml = memory_format(SWEEP("axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: 1, %s: [%s]}\n"),
+                                   setting->path, other_value(setting));
+        struct planned changed = plan_of(yaml, true);
+        struct path other = path_of_cell(&changed, 0);
+        int found = first_difference(&path, &other);
+        if (found != expected_difference(setting))
+            fail_msg("%s: %s differs from milestone %d on, not %d", setting->path, other_value(setting), found,
+                     expected_difference(setting));
+        if (found == 5) assert_false(hash_equal(standard.plan->stage[0].record, changed.plan->stage[0].record));
+        planned_reset(&changed);
+        memory_free(yaml);
+    }
+    planned_reset(&standard);
+}
+
+static void numerics_seed_and_data_enter_every_id(void **context)
+{
+    (void)context;
+    struct planned planned =
+        plan_of(SWEEP("axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: [1, 2]}\n"), true);
+    struct path one = path_of_cell(&planned, 0), two = path_of_cell(&planned, 1);
+    assert_int_equal(first_difference(&one, &two), 0);
+    struct cell cell;
+    struct path other;
+    cell_resolve(planned.sweep, &planned.plan->facts, 0, &cell);
+    path_resolve(&cell, planned.sweep, &planned.plan->facts, &(struct numerics){.class_name = "other", .version = 1},
+                 &other);
+    assert_int_equal(first_difference(&one, &other), 0);
+    path_resolve(&cell, planned.sweep, &planned.plan->facts, &(struct numerics){.class_name = "test", .version = 2},
+                 &other);
+    assert_int_equal(first_difference(&one, &other), 0);
+    planned_reset(&planned);
+}
+
+static void an_instrument_changes_records_and_no_state(void **context)
+{
+    (void)context;
+    struct planned with = plan_of(SWEEP("axes: {tokens: [512Ki], seed: 1}\nmeasure: [curves]\n"), true);
+    struct planned without = plan_of(SWEEP("axes: {tokens: [512Ki], seed: 1}\nmeasure: []\n"), true);
+    assert_int_equal(with.plan->stages, without.plan->stages);
+    for (int s = 0; s < with.plan->stages; s++) {
+        assert_true(hash_equal(with.plan->stage[s].state, without.plan->stage[s].state));
+        assert_false(hash_equal(with.plan->stage[s].record, without.plan->stage[s].record));
+    }
+    assert_false(hash_equal(with.plan->sweep_hash, without.plan->sweep_hash));
+    planned_reset(&with);
+    planned_reset(&without);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_on_axes_never_enter_an_id),
+        cmocka_unit_test(a_trunk_state_does_not_know_where_it_was_cut),
+        cmocka_unit_test(every_setting_changes_the_ids_from_its_scope_on_and_none_before),
+        cmocka_unit_test(numerics_seed_and_data_enter_every_id),
+        cmocka_unit_test(an_instrument_changes_records_and_no_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
