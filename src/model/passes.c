@@ -159,15 +159,15 @@ static void label_words_backward(const struct pass *pass, const struct readout *
 {
     struct model *model = pass->model;
     const int width = model->shape.width;
-    float *dlabels = model->buffer[WORK_DLABELS], *dtokens = pass_gradient(pass, TOKENS);
+    const bool trains = pass_trains(pass, TOKENS);
+    float *dlabels = model->buffer[WORK_DLABELS];
     memset(dlabels, 0, (size_t)readout->classes * (size_t)width * sizeof *dlabels);
-    linear_backward(model->buffer[WORK_DROWS], pass_trains(pass, TOKENS) ? dlabels : NULL, NULL,
-                    model->buffer[WORK_LOGITS], model->buffer[WORK_ROWS], model->buffer[WORK_LABELS],
-                    pass->batch->sequences, width, readout->classes);
-    if (!pass_trains(pass, TOKENS)) return;
-    for (int c = 0; c < readout->classes; c++) {
+    linear_backward(model->buffer[WORK_DROWS], trains ? dlabels : NULL, NULL, model->buffer[WORK_LOGITS],
+                    model->buffer[WORK_ROWS], model->buffer[WORK_LABELS], pass->batch->sequences, width,
+                    readout->classes);
+    for (int c = 0; trains && c < readout->classes; c++) {
         int row = readout->label_token[c];
-        rows_scatter_add(dtokens, dlabels + (size_t)c * width, &row, 1, width);
+        rows_scatter_add(pass_gradient(pass, TOKENS), dlabels + (size_t)c * width, &row, 1, width);
     }
 }
 

@@ -141,28 +141,55 @@ static void a_masked_token_changes_its_whole_sequence_and_no_other(void **unused
     tear_down(&bench);
 }
 
+static void packed_against_alone(struct bench *bench, struct model *model, const struct batch *batch)
+{
+    const size_t floats = bench->state->floats;
+    float *alone = memory_array(floats, sizeof *alone), *gradient = memory_array(floats, sizeof *gradient);
+    double sum = 0, whole = model_lm(model, bench->state, batch, bench->gradient, 0);
+    int targets = 0;
+    for (int s = 0; s < batch->sequences; s++) {
+        int from = batch->start[s], own_start[] = {0, batch->start[s + 1] - from}, count = 0;
+        struct batch one = {1, own_start[1], own_start, batch->token + from, batch->target + from};
+        memset(gradient, 0, floats * sizeof *gradient);
+        for (int i = 0; i < one.tokens; i++) count += one.target[i] >= 0;
+        if (count > 0) sum += count * model_lm(model, bench->state, &one, gradient, 0);
+        for (size_t i = 0; i < floats; i++) alone[i] += (float)count * gradient[i];
+        targets += count;
+    }
+    assert_float_equal(whole, sum / targets, 1e-6);
+    for (size_t i = 0; i < floats; i++) assert_float_equal(bench->gradient[i], alone[i] / (float)targets, 2e-6);
+    memory_free(alone);
+    memory_free(gradient);
+}
+
 static void a_packed_batch_gives_what_its_sequences_give_alone(void **unused)
 {
     (void)unused;
     struct bench bench;
     set_up_at(&bench, OBJECTIVE_CAUSAL, true);
-    float *alone = memory_array(bench.state->floats, sizeof *alone);
-    double sum = 0, whole = model_lm(bench.model, bench.state, &bench.batch, bench.gradient, 0);
-    int targets = 0;
-    for (int s = 0; s < SEQUENCES; s++) {
-        int from = start[s], own_start[] = {0, start[s + 1] - from}, count = 0;
-        struct batch one = {1, own_start[1], own_start, bench.token + from, bench.target + from};
-        float *gradient = memory_array(bench.state->floats, sizeof *gradient);
-        for (int i = 0; i < one.tokens; i++) count += one.target[i] >= 0;
-        sum += count * model_lm(bench.model, bench.state, &one, gradient, 0);
-        for (size_t i = 0; i < bench.state->floats; i++) alone[i] += (float)count * gradient[i];
-        targets += count;
-        memory_free(gradient);
+    packed_against_alone(&bench, bench.model, &bench.batch);
+    tear_down(&bench);
+}
+
+static void more_targets_than_go_through_the_head_at_once_are_all_read(void **unused)
+{
+    (void)unused;
+    enum { MANY = 5 * CONTEXT };
+    struct bench bench;
+    int starts[6];
+    uint16_t token[MANY];
+    int32_t target[MANY];
+    set_up_at(&bench, OBJECTIVE_MASKED, true);
+    for (int s = 0; s <= 5; s++) starts[s] = s * CONTEXT;
+    for (int i = 0; i < MANY; i++) {
+        token[i] = (uint16_t)(i * i % 37);
+        target[i] = i % 11 ? i * 3 % VOCABULARY : -1;
     }
-    assert_float_equal(whole, sum / targets, 1e-6);
-    for (size_t i = 0; i < bench.state->floats; i++)
-        assert_float_equal(bench.gradient[i], alone[i] / (float)targets, 2e-6);
-    memory_free(alone);
+    assert_true(MANY * 10 / 11 > LOGIT_ROWS);
+    struct batch batch = {5, MANY, starts, token, target};
+    struct model *model = model_create(&bench.state->shape, MANY, 5, true);
+    packed_against_alone(&bench, model, &batch);
+    model_destroy(&model);
     tear_down(&bench);
 }
 
@@ -250,7 +277,7 @@ static void memory_is_what_the_shape_promises(void **unused)
         int64_t promised = shape_work_bytes(&shape, 600, 40, training), room = (int64_t)(memory_count().bytes - before);
         if (training)
             room += shape_parameters(&shape) * (int64_t)sizeof(float); /* the gradient, which the caller holds */
-        assert_in_range(room, promised, promised + 512); /* the struct itself */
+        assert_in_range(room, promised, promised + 512);               /* the struct itself */
         model_destroy(&model);
     }
 }
@@ -272,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_causal_token_changes_nothing_before_it_nor_in_other_sequences),
         cmocka_unit_test(a_masked_token_changes_its_whole_sequence_and_no_other),
         cmocka_unit_test(a_packed_batch_gives_what_its_sequences_give_alone),
+        cmocka_unit_test(more_targets_than_go_through_the_head_at_once_are_all_read),
         cmocka_unit_test(a_batch_without_targets_has_no_loss_and_no_gradient),
         cmocka_unit_test(bits_do_not_depend_on_what_ran_before_nor_on_the_room),
         cmocka_unit_test(the_loss_is_the_same_with_and_without_gradient),
