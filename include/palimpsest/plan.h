@@ -85,6 +85,7 @@ struct plan {
     int rows;                     /* of the stage table: stages of the tree */
     int stages;                   /* to execute: rows, or more without sharing */
     struct stage *stage;
+    struct stage *tree;           /* [rows]: what the stage table says; needs and views only where it is `stage` itself */
     int need_count, *need;        /* stage numbers */
     int64_t view_count;
     struct view *view;

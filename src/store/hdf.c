@@ -93,6 +93,18 @@ int hdf_put(const struct hdf *hdf, const char *name, hid_t type, int64_t count, 
     return put(hdf, name, type, &(struct dimensions){.count = 1, .length = {(hsize_t)count}}, values);
 }
 
+int hdf_put_member(const struct hdf *hdf, const char *name, hid_t type, int count, const void *first, size_t size,
+                   size_t offset)
+{
+    size_t width = H5Tget_size(type);
+    char *values = memory_array((size_t)count, width);
+    for (int i = 0; i < count; i++)
+        memcpy(values + (size_t)i * width, (const char *)first + (size_t)i * size + offset, width);
+    int status = hdf_put(hdf, name, type, count, values);
+    memory_free(values);
+    return status;
+}
+
 int hdf_put_texts(const struct hdf *hdf, const char *name, int64_t count, const char *const *texts)
 {
     hid_t type = hdf_text_type();

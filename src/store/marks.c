@@ -30,124 +30,92 @@ bool mark_read(const uint64_t mark[MARK_WORDS], int row, enum stage_status *stat
 
 /* ---- records, put together again from the variables ----
  *
- * A record is spread over the variables of its groups, and repeated where several cells share a stage.  The first view
+ * A record is spread over the variables of its groups, and repeated where several cells share a stage.  The first place
  * gives a number, every further one must agree bit for bit; then the whole must have the mark's checksum. */
 
 /* A NaN that no measurement makes: not read yet. */
 static const uint64_t unread = 0x7ff80000706c6d70;
 
-struct place { /* one view of one committed stage */
-    int stage;
-    int64_t index;
-};
 struct audit {
     const struct plan *plan;
-    const enum stage_status *status; /* [rows] */
-    const struct hash128 *checksum;  /* [rows] */
-    bool *bad;                       /* [stages] */
-    uint64_t *records;               /* numbers by their bits */
-    size_t *start;                   /* [stages + 1]: of each record, in words; empty where nothing is committed */
-    struct place *places[GROUPS_MAX];
-    int64_t place_count[GROUPS_MAX];
+    const struct hash128 *checksum; /* [rows] */
+    enum stage_status *status;      /* [rows] */
+    bool *bad;                      /* [rows] */
+    uint64_t *records;              /* numbers by their bits */
+    size_t *start;                  /* [rows + 1]: of each record, in words; empty where nothing is committed */
 };
 
-static bool committed(const struct audit *audit, int stage)
+static int record_length(const struct plan *plan, int row)
 {
-    return audit->status[audit->plan->stage[stage].row] != STATUS_PENDING;
-}
-
-static void count_places(struct audit *audit)
-{
-    const struct plan *plan = audit->plan;
-    for (int s = 0; s < plan->stages; s++) {
-        const struct view *view = plan_views(plan, s);
-        for (int v = 0; committed(audit, s) && v < plan->stage[s].views; v++) audit->place_count[view[v].group]++;
-    }
-}
-
-static void list_places(struct audit *audit)
-{
-    const struct plan *plan = audit->plan;
-    count_places(audit);
-    for (int g = 0; g < GROUPS_MAX; g++) {
-        audit->places[g] = memory_array((size_t)audit->place_count[g], sizeof *audit->places[g]);
-        audit->place_count[g] = 0;
-    }
-    for (int s = 0; s < plan->stages; s++) {
-        const struct view *view = plan_views(plan, s);
-        for (int v = 0; committed(audit, s) && v < plan->stage[s].views; v++)
-            audit->places[view[v].group][audit->place_count[view[v].group]++] = (struct place){s, view[v].index};
-    }
+    return record_offset(plan->tree[row].groups, plan->sweep->instruments, &plan->extents, plan->tree[row].place,
+                         FIELD_COUNT);
 }
 
 static void audit_init(struct audit *audit)
 {
     const struct plan *plan = audit->plan;
-    audit->bad = memory_array((size_t)plan->stages, sizeof *audit->bad);
-    audit->start = memory_array((size_t)plan->stages + 1, sizeof *audit->start);
-    for (int s = 0; s < plan->stages; s++)
-        audit->start[s + 1] = audit->start[s] + (size_t)(committed(audit, s) ? plan_record_length(plan, s) : 0);
-    size_t words = audit->start[plan->stages];
+    audit->bad = memory_array((size_t)plan->rows, sizeof *audit->bad);
+    audit->start = memory_array((size_t)plan->rows + 1, sizeof *audit->start);
+    for (int r = 0; r < plan->rows; r++) {
+        bool committed = audit->status[r] != STATUS_PENDING;
+        audit->start[r + 1] = audit->start[r] + (size_t)(committed ? record_length(plan, r) : 0);
+    }
+    size_t words = audit->start[plan->rows];
     audit->records = memory_array(words, sizeof *audit->records);
     for (size_t i = 0; i < words; i++) audit->records[i] = unread;
-    list_places(audit);
 }
 
 static void audit_reset(struct audit *audit)
 {
-    for (int g = 0; g < GROUPS_MAX; g++) memory_free(audit->places[g]);
     memory_free(audit->records);
     memory_free(audit->start);
     memory_free(audit->bad);
 }
 
-static void take_numbers(struct audit *audit, const struct column *column, const uint64_t *values)
+static void take_numbers(struct audit *audit, const struct column *column, const uint64_t *values, int row)
 {
-    for (int64_t p = 0; p < audit->place_count[column->group]; p++) {
-        const struct place *place = &audit->places[column->group][p];
-        const struct stage *stage = &audit->plan->stage[place->stage];
-        int offset = column_offset(audit->plan, column, stage->groups, stage->place);
-        uint64_t *record = audit->records + audit->start[place->stage] + offset;
-        for (int i = 0; offset >= 0 && i < column->extent; i++) {
-            uint64_t value = values[place->index * column->extent + i];
-            if (record[i] == unread) record[i] = value;
-            if (record[i] != value) audit->bad[place->stage] = true;
-        }
-    }
-}
-
-static void compare_status(struct audit *audit, const struct column *column, const int8_t *values)
-{
-    for (int64_t p = 0; p < audit->place_count[column->group]; p++) {
-        const struct place *place = &audit->places[column->group][p];
-        if (values[place->index] != (int8_t)audit->status[audit->plan->stage[place->stage].row])
-            audit->bad[place->stage] = true;
+    const struct stage *stage = &audit->plan->tree[row];
+    int offset = column_offset(audit->plan, column, stage->groups, stage->place);
+    uint64_t *record = audit->records + audit->start[row] + offset;
+    for (int i = 0; offset >= 0 && i < column->extent; i++) {
+        if (record[i] == unread) record[i] = values[i];
+        if (record[i] != values[i]) audit->bad[row] = true;
     }
 }
 
 static int audit_column(const struct hdf *hdf, struct audit *audit, const struct column *column)
 {
-    int64_t count = audit->plan->group[column->group].cells * column->extent;
+    const struct group_layout *layout = &audit->plan->group[column->group];
+    int64_t count = layout->cells * column->extent;
     bool numbers = column->field >= 0;
-    void *values = memory_array((size_t)count, numbers ? sizeof(double) : 1);
-    int status = hdf_read_whole(hdf, column->name, numbers ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT8, count, values);
-    if (status == 0 && numbers) take_numbers(audit, column, values);
-    if (status == 0 && !numbers) compare_status(audit, column, values);
-    memory_free(values);
-    return status;
-}
-
-static void compare_checksums(struct audit *audit)
-{
-    for (int s = 0; s < audit->plan->stages; s++) {
-        if (!committed(audit, s)) continue;
-        size_t bytes = (audit->start[s + 1] - audit->start[s]) * sizeof(double);
-        struct hash128 found = hash_bytes(audit->records + audit->start[s], bytes);
-        if (!hash_equal(found, audit->checksum[audit->plan->stage[s].row])) audit->bad[s] = true;
+    size_t width = numbers ? sizeof(double) : 1;
+    char *values = memory_array((size_t)count, width);
+    int result = hdf_read_whole(hdf, column->name, numbers ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT8, count, values);
+    for (int64_t i = 0; i < layout->cells && result == 0; i++) {
+        int row = layout->stage[i];
+        if (row < 0 || audit->status[row] == STATUS_PENDING) continue;
+        if (numbers)
+            take_numbers(audit, column, (const uint64_t *)values + i * column->extent, row);
+        else if (values[i] != (char)audit->status[row])
+            audit->bad[row] = true;
     }
+    memory_free(values);
+    return result;
 }
 
 /* Rows whose record is damaged become pending. */
+static void judge_rows(struct audit *audit, int *damaged)
+{
+    for (int r = 0; r < audit->plan->rows; r++) {
+        if (audit->status[r] == STATUS_PENDING) continue;
+        size_t bytes = (audit->start[r + 1] - audit->start[r]) * sizeof(double);
+        struct hash128 found = hash_bytes(audit->records + audit->start[r], bytes);
+        if (!audit->bad[r] && hash_equal(found, audit->checksum[r])) continue;
+        audit->status[r] = STATUS_PENDING;
+        *damaged += 1;
+    }
+}
+
 static int check_records(const struct hdf *hdf, const struct plan *plan, const struct hash128 *checksum,
                          enum stage_status *status, int *damaged)
 {
@@ -155,14 +123,8 @@ static int check_records(const struct hdf *hdf, const struct plan *plan, const s
     int columns, result = 0;
     struct column *column = columns_of(plan, &columns);
     audit_init(&audit);
-    for (int c = 0; c < columns && result == 0; c++)
-        if (audit.place_count[column[c].group] > 0) result = audit_column(hdf, &audit, &column[c]);
-    if (result == 0) compare_checksums(&audit);
-    for (int s = 0; s < plan->stages && result == 0; s++) {
-        if (!audit.bad[s] || status[plan->stage[s].row] == STATUS_PENDING) continue;
-        status[plan->stage[s].row] = STATUS_PENDING;
-        *damaged += 1;
-    }
+    for (int c = 0; c < columns && result == 0; c++) result = audit_column(hdf, &audit, &column[c]);
+    if (result == 0) judge_rows(&audit, damaged);
     audit_reset(&audit);
     memory_free(column);
     return result;

@@ -41,6 +41,11 @@ int hdf_group(const struct hdf *hdf, const char *name);
 hid_t hdf_dataset(const struct hdf *hdf, const char *name, hid_t type, const struct dimensions *dimensions,
                   const void *fill, const void *values);
 int hdf_put(const struct hdf *hdf, const char *name, hid_t type, int64_t count, const void *values); /* one dimension */
+/* One member of every struct of an array, in the memory form of `type`: hdf_put_member(.., count, MEMBER(array,
+ * member)). */
+int hdf_put_member(const struct hdf *hdf, const char *name, hid_t type, int count, const void *first, size_t size,
+                   size_t offset);
+#define MEMBER(array, member) (array), sizeof *(array), (size_t)((const char *)&(array)->member - (const char *)(array))
 int hdf_put_texts(const struct hdf *hdf, const char *name, int64_t count, const char *const *texts);
 int hdf_put_text(const struct hdf *hdf, const char *name, const char *text); /* a scalar */
 int hdf_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count,

@@ -4,6 +4,12 @@
 
 #include "store_private.h"
 
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 static int put_hash(const struct hdf *hdf, const char *name, struct hash128 hash)
 {
     char text[HASH_TEXT];
@@ -34,28 +40,14 @@ static int put_hashes(const struct hdf *hdf, const char *name, int count, const 
     return status;
 }
 
-static int put_numbers(const struct hdf *hdf, const char *name, hid_t type, int count, const void *first, size_t size,
-                       size_t offset)
-{
-    size_t width = H5Tget_size(type);
-    char *values = memory_array((size_t)count, width);
-    for (int i = 0; i < count; i++)
-        memcpy(values + (size_t)i * width, (const char *)first + (size_t)i * size + offset, width);
-    int status = hdf_put(hdf, name, type, count, values);
-    memory_free(values);
-    return status;
-}
-
-#define MEMBER(array, member) (array), sizeof *(array), (size_t)((const char *)&(array)->member - (const char *)(array))
-
 static int put_domains(const struct hdf *hdf, const struct world_facts *facts)
 {
     const struct domain_facts *domain = facts->domain;
     int count = facts->domains + facts->task_domains;
     TRY(hdf_group(hdf, "sweep/domains"));
     TRY(put_names(hdf, "sweep/domains/name", count, MEMBER(domain, name)));
-    TRY(put_numbers(hdf, "sweep/domains/tokens", H5T_NATIVE_UINT64, count, MEMBER(domain, tokens)));
-    TRY(put_numbers(hdf, "sweep/domains/reserved", H5T_NATIVE_UINT8, count, MEMBER(domain, reserved)));
+    TRY(hdf_put_member(hdf, "sweep/domains/tokens", H5T_NATIVE_UINT64, count, MEMBER(domain, tokens)));
+    TRY(hdf_put_member(hdf, "sweep/domains/reserved", H5T_NATIVE_UINT8, count, MEMBER(domain, reserved)));
     TRY(put_hashes(hdf, "sweep/domains/training", count, MEMBER(domain, training)));
     return put_hashes(hdf, "sweep/domains/reference", count, MEMBER(domain, reference));
 }
@@ -65,11 +57,11 @@ static int put_tasks(const struct hdf *hdf, const struct world_facts *facts)
     const struct task_facts *task = facts->task;
     TRY(hdf_group(hdf, "sweep/tasks"));
     TRY(put_names(hdf, "sweep/tasks/name", facts->tasks, MEMBER(task, name)));
-    TRY(put_numbers(hdf, "sweep/tasks/classes", H5T_NATIVE_INT, facts->tasks, MEMBER(task, classes)));
-    TRY(put_numbers(hdf, "sweep/tasks/train_items", H5T_NATIVE_INT, facts->tasks, MEMBER(task, train_items)));
-    TRY(put_numbers(hdf, "sweep/tasks/test_items", H5T_NATIVE_INT, facts->tasks, MEMBER(task, test_items)));
-    TRY(put_numbers(hdf, "sweep/tasks/majority", H5T_NATIVE_DOUBLE, facts->tasks, MEMBER(task, majority)));
-    TRY(put_numbers(hdf, "sweep/tasks/mean_tokens", H5T_NATIVE_DOUBLE, facts->tasks, MEMBER(task, mean_tokens)));
+    TRY(hdf_put_member(hdf, "sweep/tasks/classes", H5T_NATIVE_INT, facts->tasks, MEMBER(task, classes)));
+    TRY(hdf_put_member(hdf, "sweep/tasks/train_items", H5T_NATIVE_INT, facts->tasks, MEMBER(task, train_items)));
+    TRY(hdf_put_member(hdf, "sweep/tasks/test_items", H5T_NATIVE_INT, facts->tasks, MEMBER(task, test_items)));
+    TRY(hdf_put_member(hdf, "sweep/tasks/majority", H5T_NATIVE_DOUBLE, facts->tasks, MEMBER(task, majority)));
+    TRY(hdf_put_member(hdf, "sweep/tasks/mean_tokens", H5T_NATIVE_DOUBLE, facts->tasks, MEMBER(task, mean_tokens)));
     TRY(put_hashes(hdf, "sweep/tasks/training", facts->tasks, MEMBER(task, training)));
     return put_hashes(hdf, "sweep/tasks/test", facts->tasks, MEMBER(task, test));
 }
@@ -85,9 +77,9 @@ static int put_claims(const struct hdf *hdf, const struct sweep *sweep)
     TRY(put_names(hdf, "sweep/claims/outcome", count, MEMBER(claim, outcome)));
     TRY(put_names(hdf, "sweep/claims/statistic", count, MEMBER(claim, statistic)));
     TRY(put_names(hdf, "sweep/claims/direction", count, MEMBER(claim, direction)));
-    TRY(put_numbers(hdf, "sweep/claims/alpha", H5T_NATIVE_DOUBLE, count, MEMBER(claim, alpha)));
-    TRY(put_numbers(hdf, "sweep/claims/equivalence", H5T_NATIVE_DOUBLE, count, MEMBER(claim, equivalence)));
-    return put_numbers(hdf, "sweep/claims/minimum_seeds", H5T_NATIVE_INT, count, MEMBER(claim, minimum_seeds));
+    TRY(hdf_put_member(hdf, "sweep/claims/alpha", H5T_NATIVE_DOUBLE, count, MEMBER(claim, alpha)));
+    TRY(hdf_put_member(hdf, "sweep/claims/equivalence", H5T_NATIVE_DOUBLE, count, MEMBER(claim, equivalence)));
+    return hdf_put_member(hdf, "sweep/claims/minimum_seeds", H5T_NATIVE_INT, count, MEMBER(claim, minimum_seeds));
 }
 
 static int put_program(const struct hdf *hdf, const struct numerics *numerics)
@@ -95,7 +87,7 @@ static int put_program(const struct hdf *hdf, const struct numerics *numerics)
     TRY(hdf_put_text(hdf, "sweep/numerics_class", numerics->class_name));
     TRY(hdf_put(hdf, "sweep/numerics_version", H5T_NATIVE_INT, 1, &numerics->version));
     TRY(hdf_put_text(hdf, "sweep/program_version", PALIMPSEST_VERSION));
-    return hdf_put_text(hdf, "sweep/compiler", __VERSION__);
+    return hdf_put_text(hdf, "sweep/compiler", COMPILER);
 }
 
 int sweep_create(const struct hdf *hdf, const struct plan *plan, const char *explained)

@@ -1,0 +1,247 @@
+/* Checkpoints: every bit comes back, equal states give equal files, and damage is found. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "palimpsest/store.h"
+
+static const struct hash128 id = {.low = 0x1234, .high = 0xabcd};
+static const char name[] = "000000000000abcd0000000000001234.h5";
+static char folder[] = "/tmp/test_checkpoint_XXXXXX", results[64], path[160];
+static struct error err;
+
+static struct state *make_state(bool moments, int heads)
+{
+    const struct model_shape shape = {.layers = 2,
+                                      .width = 8,
+                                      .heads = 2,
+                                      .context = 6,
+                                      .vocabulary = 11,
+                                      .feed_forward = 4,
+                                      .objective = OBJECTIVE_MASKED,
+                                      .share_layers = moments};
+    const struct head_shape head[] = {{"tense", 2}, {"topic", 5}};
+    struct state *state = state_create(&shape, head, heads, moments);
+    state_initialise(state, 7, 0.02);
+    for (size_t i = 0; moments && i < 2 * state->floats; i++) state->moments[i] = (float)i / 3;
+    state->step = 1234567890123;
+    state->trace.steps = 99;
+    state->trace.loss_sum[POINTS_MAX - 1] = 0.1;
+    state->trace.norm_sum[LAYERS_MAX + 1] = 0.2;
+    state->trace.loss_count[3] = 5;
+    state->history.lm_losses = 3;
+    state->history.lm_loss[2] = 4.5;
+    state->history.accuracy[1][0] = 0.75;
+    state->history.loss[PLACES_MAX - 1][PLACES_MAX - 1] = 1.5;
+    state->history.chance[1] = 0.2;
+    state->history.items[1] = 40;
+    return state;
+}
+
+static void write_state(const struct state *state)
+{
+    if (checkpoint_write(results, id, 0, state, &err) != 0) fail_msg("%s", err.text);
+}
+
+static void assert_same(const struct state *a, const struct state *b)
+{
+    const struct model_shape *x = &a->shape, *y = &b->shape;
+    assert_true(x->layers == y->layers && x->width == y->width && x->heads == y->heads);
+    assert_true(x->context == y->context && x->vocabulary == y->vocabulary && x->feed_forward == y->feed_forward);
+    assert_true(x->objective == y->objective && x->share_layers == y->share_layers);
+    assert_int_equal(a->heads, b->heads);
+    for (int h = 0; h < a->heads; h++) {
+        assert_string_equal(a->head[h].task, b->head[h].task);
+        assert_int_equal(a->head[h].classes, b->head[h].classes);
+    }
+    assert_int_equal(a->floats, b->floats);
+    assert_memory_equal(a->values, b->values, a->floats * sizeof *a->values);
+    assert_int_equal(a->moments != NULL, b->moments != NULL);
+    if (a->moments) assert_memory_equal(a->moments, b->moments, 2 * a->floats * sizeof *a->moments);
+    assert_true(a->step == b->step);
+    assert_memory_equal(&a->trace, &b->trace, sizeof a->trace);
+    assert_memory_equal(&a->history, &b->history, sizeof a->history);
+}
+
+static void round_trip(bool moments, int heads)
+{
+    struct state *written = make_state(moments, heads), *read = NULL;
+    write_state(written);
+    if (checkpoint_read(results, id, 0, &read, &err) != 0) fail_msg("%s", err.text);
+    assert_same(written, read);
+    state_destroy(&written);
+    state_destroy(&read);
+}
+
+static void every_bit_of_a_state_comes_back(void **state)
+{
+    (void)state;
+    round_trip(true, 2);
+    round_trip(false, 1);
+    round_trip(false, 0);
+}
+
+static void equal_states_give_equal_files(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(true, 2);
+    char *bytes[2];
+    size_t count[2];
+    for (int i = 0; i < 2; i++) {
+        write_state(weights);
+        assert_int_equal(file_read(path, SIZE_MAX - 1, &bytes[i], &count[i], &err), 0);
+        if (i == 0) sleep(1); /* a time stamp would change */
+    }
+    assert_int_equal(count[0], count[1]);
+    assert_memory_equal(bytes[0], bytes[1], count[0]);
+    memory_free(bytes[0]);
+    memory_free(bytes[1]);
+    state_destroy(&weights);
+}
+
+static void copies_are_kept_apart_and_go_one_by_one(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(false, 0);
+    write_state(weights);
+    assert_int_equal(checkpoint_write(results, id, 5, weights, &err), 0);
+    assert_true(checkpoint_there(results, id, 0) && checkpoint_there(results, id, 5));
+    assert_int_equal(checkpoint_remove(results, id, 5, &err), 0);
+    assert_int_equal(checkpoint_remove(results, id, 5, &err), 0);
+    assert_true(checkpoint_there(results, id, 0) && !checkpoint_there(results, id, 5));
+    state_destroy(&weights);
+}
+
+static void assert_refused(void)
+{
+    struct state *read = NULL;
+    err.text[0] = '\0';
+    if (checkpoint_read(results, id, 0, &read, &err) == 0) fail_msg("a damaged checkpoint was read");
+    assert_null(read);
+    assert_int_equal(err.kind, ERROR_OUTSIDE);
+    assert_non_null(strstr(err.text, name));
+}
+
+static void one_that_is_gone_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(checkpoint_remove(results, id, 0, &err), 0);
+    assert_refused();
+    assert_non_null(strstr(err.text, "No such file"));
+}
+
+static void a_checkpoint_cut_short_at_any_length_is_refused(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(false, 1);
+    struct stat facts;
+    write_state(weights);
+    assert_int_equal(stat(path, &facts), 0);
+    for (off_t length = facts.st_size - 1; length >= 0; length -= length > 1100 ? 61 : 1) {
+        assert_int_equal(truncate(path, length), 0);
+        assert_refused();
+    }
+    state_destroy(&weights);
+}
+
+static void flip(off_t place, unsigned char bit)
+{
+    unsigned char byte;
+    int descriptor = open(path, O_RDWR);
+    assert_int_equal(pread(descriptor, &byte, 1, place), 1);
+    byte ^= bit;
+    assert_int_equal(pwrite(descriptor, &byte, 1, place), 1);
+    close(descriptor);
+}
+
+static void a_flipped_bit_anywhere_is_found(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(false, 1);
+    struct stat facts;
+    write_state(weights);
+    assert_int_equal(stat(path, &facts), 0);
+    for (off_t place = 0; place < facts.st_size; place += place < 1024 ? 1 : 97) {
+        unsigned char bit = (unsigned char)(1 << place % 8);
+        flip(place, bit);
+        assert_refused();
+        flip(place, bit);
+    }
+    state_destroy(&weights);
+}
+
+static void a_checkpoint_under_another_name_is_refused(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(false, 0);
+    struct hash128 other = {.low = 1, .high = 1};
+    char moved[200];
+    assert_int_equal(checkpoint_write(results, other, 0, weights, &err), 0);
+    snprintf(moved, sizeof moved, "%s/r.stages/00000000000000010000000000000001.h5", folder);
+    assert_int_equal(rename(moved, path), 0);
+    assert_refused();
+    assert_non_null(strstr(err.text, "another state"));
+    state_destroy(&weights);
+}
+
+static void a_full_disk_leaves_the_checkpoint_before_it(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(false, 0), *read = NULL;
+    struct rlimit before, small;
+    write_state(weights);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 4096;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    int status = checkpoint_write(results, id, 0, weights, &err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(status, -1);
+    assert_non_null(strstr(err.text, "File too large"));
+    assert_int_equal(checkpoint_read(results, id, 0, &read, &err), 0);
+    state_destroy(&read);
+    state_destroy(&weights);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(results, sizeof results, "%s/r.h5", folder);
+    snprintf(path, sizeof path, "%s/r.stages/%s", folder, name);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    store_remove(results, &err);
+    rmdir(folder);
+    return memory_count().blocks == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_bit_of_a_state_comes_back),
+        cmocka_unit_test(equal_states_give_equal_files),
+        cmocka_unit_test(copies_are_kept_apart_and_go_one_by_one),
+        cmocka_unit_test(one_that_is_gone_is_named),
+        cmocka_unit_test(a_checkpoint_cut_short_at_any_length_is_refused),
+        cmocka_unit_test(a_flipped_bit_anywhere_is_found),
+        cmocka_unit_test(a_checkpoint_under_another_name_is_refused),
+        cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before_it),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
