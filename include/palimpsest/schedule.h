@@ -8,33 +8,36 @@
 #include "palimpsest/stage.h"
 #include "palimpsest/store.h"
 
-struct progress { /* for the display; seconds */
+struct progress {              /* for the display; seconds */
     double elapsed, remaining; /* remaining: by the cost model; NaN when not known yet */
     struct ledger_counts counts;
     int stages, workers;
     struct worker_progress {
-        int stage; /* or -1: idle */
-        double seconds, tokens_per_second;
-    } *worker; /* [workers] */
+        int stage;                         /* or -1: idle */
+        double seconds, tokens_per_second; /* tokens_per_second: NaN when not known yet */
+    } * worker;                            /* [workers] */
 };
 typedef void progress_f(void *context, const struct plan *plan, const struct progress *progress);
 
 struct schedule_options {
     const char *results_path;
-    double time_limit;  /* seconds from the start of the program; 0: none */
-    int attempts;       /* deaths or failures of a stage before it is failed for good */
+    double time_limit; /* seconds from the call; 0: none.  No stage starts that would not end before it by the cost
+                        * model; what still runs shortly before it is drained. */
+    int attempts;      /* how often a stage may lose its checkpoint before that counts as failure outside */
     enum keep keep;
-    bool retry_failed;
+    bool retry_failed;    /* what failed in an earlier run is run again; within one run a failure is final */
     progress_f *progress; /* called on rank 0 a few times a second, and after the last stage; may be NULL */
     void *progress_context;
     double assumed_flops_per_second; /* before the first stage has finished */
 };
 /* Runs what is not done yet.  Collective; all ranks leave with the same return value.  On rank 0 plan is the plan and
- * certificate is filled; elsewhere plan is NULL.  0: finished (certificate tells of failures); -1: ERROR_STOPPED after a
- * drain, ERROR_OUTSIDE with the text of the rank that failed. */
+ * certificate is filled, also after a drain, and written to the store; elsewhere plan is NULL.  With one rank, rank 0
+ * works itself.  0: finished (certificate tells of failures); -1: ERROR_STOPPED after a drain, ERROR_OUTSIDE with the
+ * text of the rank that failed. */
 int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, struct workshop *workshop,
                  const struct schedule_options *options, struct certificate *certificate, struct error *err);
-void schedule_request_drain(void); /* async-signal-safe: SIGUSR1, and SIGTERM, SIGINT without mpirun */
+void schedule_request_drain(
+    void); /* async-signal-safe: SIGUSR1, and SIGTERM, SIGINT without mpirun; heeded on rank 0 */
 
 /* All ranks agree: 0 when status is 0 everywhere, else -1 everywhere, with the error of the lowest rank that failed. */
 int schedule_agree(MPI_Comm comm, int status, struct error *err);

@@ -1,0 +1,92 @@
+/* Where the ranks' time goes, and what the display shows of it. */
+#include <math.h>
+
+#include "schedule_private.h"
+
+/* Time since the last call, of all idle ranks, by its cause.  With stages ready, either the time limit keeps them from
+ * starting, or a message is on its way: that is left for the rest in account_finish. */
+void account_idle(struct coordinator *c)
+{
+    double now = clock_seconds(), idle = (now - c->accounted) * c->idle_count;
+    struct ledger_counts counts = ledger_counts(c->ledger);
+    c->accounted = now;
+    if (c->draining || (counts.ready > 0 && c->options->time_limit > 0))
+        c->account.idle_drain += idle;
+    else if (counts.waiting > 0)
+        c->account.idle_parent += idle;
+    else if (counts.ready == 0)
+        c->account.idle_tail += idle;
+}
+
+/* Reading, writing and messages are what is left: then the sum is exact. */
+void account_finish(struct coordinator *c)
+{
+    struct certificate *account = &c->account;
+    struct ledger_counts counts = ledger_counts(c->ledger);
+    account->ranks = c->workers;
+    account->makespan = c->accounted - c->started;
+    account->critical_path = ledger_critical_path(c->plan, c->seconds);
+    account->lower_bound = fmax(account->work / c->workers, account->critical_path);
+    double known = account->work + account->idle_parent + account->idle_tail + account->idle_drain;
+    account->idle_io = fmax(0, c->workers * account->makespan - known);
+    account->steps_tree = c->plan->steps_tree;
+    account->flops_per_cell_alone = c->plan->flops_per_cell_alone;
+    account->flops_one_pretraining_each = c->plan->flops_one_pretraining_each;
+    account->flops_tree = c->plan->flops_tree;
+    account->stages_done = counts.done;
+    account->stages_failed = counts.failed;
+    account->stages_skipped = counts.skipped;
+}
+
+/* Tokens that one optimiser step of the stage reads. */
+static double tokens_per_step(const struct plan *plan, int stage)
+{
+    const struct stage *at = &plan->stage[stage];
+    struct cell cell;
+    cell_resolve(plan->sweep, &plan->facts, at->cell, &cell);
+    if (at->kind != STAGE_FINETUNE) return (double)cell.steps.tokens_per_step;
+    const struct finetune_recipe *recipe = at->place == 0 ? &cell.settings.first : &cell.settings.second;
+    return (double)recipe->batch * plan->facts.task[cell.sequence->task[at->place]].mean_tokens;
+}
+
+static struct worker_progress worker_progress(struct coordinator *c, struct slot *slot, double now)
+{
+    struct worker_progress shown = {.stage = slot->stage, .tokens_per_second = NAN};
+    if (slot->stage < 0) return shown;
+    int64_t step = c->self ? c->self->step : slot->step;
+    shown.seconds = now - slot->since;
+    if (step > 0 && slot->tokens_per_step == 0) slot->tokens_per_step = tokens_per_step(c->plan, slot->stage);
+    double steps =
+        (double)(step -
+                 (c->plan->stage[slot->stage].kind == STAGE_FINETUNE ? 0 : c->plan->stage[slot->stage].start_step));
+    if (steps > 0 && shown.seconds > 0) shown.tokens_per_second = slot->tokens_per_step * steps / shown.seconds;
+    return shown;
+}
+
+/* Seconds: all ranks share what is left, but nothing is faster than the longest chain that is ready. */
+static double remaining(const struct coordinator *c, double now)
+{
+    if (!c->any_observed) return NAN;
+    double work = ledger_unstarted(c->ledger), longest = 0;
+    for (int w = 0; w < c->workers; w++) {
+        const struct slot *slot = &c->slot[w];
+        if (slot->stage < 0) continue;
+        work += fmax(0, ledger_cost(c->ledger, slot->stage) - (now - slot->since));
+        longest = fmax(longest, ledger_remaining_path(c->ledger, slot->stage) - (now - slot->since));
+    }
+    return fmax(work / c->workers, longest);
+}
+
+void show_progress(struct coordinator *c)
+{
+    if (!c->options->progress) return;
+    double now = clock_seconds();
+    for (int w = 0; w < c->workers; w++) c->shown[w] = worker_progress(c, &c->slot[w], now);
+    struct progress progress = {.elapsed = now - c->started,
+                                .remaining = remaining(c, now),
+                                .counts = ledger_counts(c->ledger),
+                                .stages = c->plan->stages,
+                                .workers = c->workers,
+                                .worker = c->shown};
+    c->options->progress(c->options->progress_context, c->plan, &progress);
+}

@@ -1,0 +1,85 @@
+/* The door: all ranks come in, rank 0 coordinates (or works alone), all leave together with one result. */
+#include <signal.h>
+
+#include "schedule_private.h"
+
+/* The one thing a signal handler may touch, hence not part of any context. */
+static volatile sig_atomic_t drain_flag;
+
+void schedule_request_drain(void) { drain_flag = 1; }
+
+bool drain_requested(void) { return drain_flag; }
+
+static void coordinator_allocate(struct coordinator *c)
+{
+    size_t stages = (size_t)c->plan->stages, workers = (size_t)c->workers;
+    c->cost = memory_array(stages, sizeof *c->cost);
+    c->seconds = memory_array(stages, sizeof *c->seconds);
+    c->attempts = memory_array(stages, sizeof *c->attempts);
+    c->losses = memory_array(stages, sizeof *c->losses);
+    c->slot = memory_array(workers, sizeof *c->slot);
+    c->idle = memory_array(workers, sizeof *c->idle);
+    c->shown = memory_array(workers, sizeof *c->shown);
+    c->model = cost_model_create(c->plan, c->options->assumed_flops_per_second);
+    cost_model_predict(c->model, c->cost);
+    c->ledger = ledger_create(c->plan, c->cost, c->workers, c->options->keep);
+    for (int w = c->workers - 1; w >= 0; w--) {
+        c->slot[w].stage = -1;
+        c->idle[c->idle_count++] = w;
+    }
+}
+
+static void coordinator_free(struct coordinator *c)
+{
+    ledger_destroy(&c->ledger);
+    cost_model_destroy(&c->model);
+    void *blocks[] = {c->cost, c->seconds, c->attempts, c->losses, c->slot, c->idle, c->shown, c->release};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+}
+
+/* Rank 0 writes the certificate also after a failure elsewhere: it is the account of what was done. */
+static int coordinate(struct coordinator *c, struct certificate *certificate, struct error *err)
+{
+    int status = coordinator_run(c);
+    account_finish(c);
+    *certificate = c->account;
+    *err = c->failure;
+    if (status != 0 && err->kind != ERROR_STOPPED) return -1;
+    struct error writing;
+    if (store_write_certificate(c->store, certificate, &writing) == 0 && store_sync(c->store, &writing) == 0)
+        return status;
+    *err = writing;
+    return -1;
+}
+
+int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, struct workshop *workshop,
+                 const struct schedule_options *options, struct certificate *certificate, struct error *err)
+{
+    int rank, ranks, status = 0;
+    struct error own = {.kind = ERROR_NONE};
+    struct worker worker;
+    struct coordinator coordinator = {.plan = plan, .options = options, .store = store};
+    MPI_Comm_dup(comm, &coordinator.comm); /* the messages of a run cannot meet anybody else's */
+    MPI_Comm_rank(comm, &rank);
+    MPI_Comm_size(comm, &ranks);
+    worker_init(&worker, options, store, workshop, rank);
+    if (rank == 0) {
+        coordinator.workers = ranks > 1 ? ranks - 1 : 1;
+        coordinator.self = ranks > 1 ? NULL : &worker;
+        coordinator_allocate(&coordinator);
+        status = coordinator_replay(&coordinator, &own);
+    }
+    status = schedule_agree(coordinator.comm, status, &own);
+    if (status == 0) {
+        if (rank == 0)
+            status = coordinate(&coordinator, certificate, &own);
+        else
+            worker_serve(coordinator.comm, &worker);
+        status = schedule_agree(coordinator.comm, status, &own);
+    }
+    if (rank == 0) coordinator_free(&coordinator);
+    worker_reset(&worker);
+    MPI_Comm_free(&coordinator.comm);
+    if (status != 0 && err) *err = own;
+    return status;
+}

@@ -1,0 +1,156 @@
+/* Shared between the sources of schedule only. */
+#ifndef PALIMPSEST_SCHEDULE_PRIVATE_H
+#define PALIMPSEST_SCHEDULE_PRIVATE_H
+
+#include "palimpsest/schedule.h"
+
+/* ---- messages: fixed structs as bytes, all ranks run one program; the version guards against a mixed installation
+ * ---- */
+
+enum { MESSAGE_VERSION = 1, TAG_INSTRUCTION = 101, TAG_REPORT = 102 };
+
+enum instruction_kind {
+    TELL_RUN,   /* carry out the assignment; its views follow the struct */
+    TELL_DRAIN, /* give back what runs, at its next step */
+    TELL_STOP,  /* nothing will follow: sync, report STOPPED, and wait */
+    TELL_LEAVE  /* everybody has stopped: leave the loop */
+};
+struct instruction { /* rank 0 to a worker */
+    uint32_t version;
+    enum instruction_kind kind;
+    int attempts; /* of this stage, with this one: for provenance */
+    double flops; /* of the stage, by plan */
+    int record_length;
+    struct assignment assignment;
+};
+
+enum report_kind {
+    REPORT_DONE,
+    REPORT_FAILED,
+    REPORT_RETURNED, /* drained */
+    REPORT_LOST,     /* an input could not be read; the stage did not start */
+    REPORT_STEP,     /* still at work */
+    REPORT_SYNCED,   /* only `synced` is news */
+    REPORT_ERROR,    /* the outside world: the run must end */
+    REPORT_STOPPED
+};
+enum { REPORT_TEXT = 2048 }; /* keeps a report below the size that any MPI sends without waiting for the receiver */
+struct report {              /* a worker to rank 0 */
+    uint32_t version;
+    enum report_kind kind;
+    int stage, lost_input;    /* lost_input: -1 the parent, else a need */
+    int64_t steps;            /* optimiser steps: done, or of this stage so far */
+    double seconds;           /* from the instruction to the report */
+    double work_seconds;      /* of them in stage_run; the rest is reading and writing */
+    int64_t finished, synced; /* stages this worker has committed in all, and how many of them are surely on disk */
+    char text[REPORT_TEXT];   /* sent as far as it is filled */
+};
+
+/* Waits a little longer with every call since the last reset: first gives the core away, then sleeps 20 us to 2 ms. */
+struct patience {
+    double since, nap; /* seconds */
+};
+void patience_reset(struct patience *patience);
+void patience_wait(struct patience *patience);
+
+void send_instruction(MPI_Comm comm, int rank, const struct instruction *instruction, const struct view *views);
+void send_report(MPI_Comm comm, const struct report *report);
+void report_say(struct report *report, const char *text);             /* as much of it as a report holds */
+bool receive_report(MPI_Comm comm, struct report *report, int *rank); /* false: there is none now */
+/* *views: a block that grows and stays the caller's (memory_free). */
+bool receive_instruction(MPI_Comm comm, struct instruction *instruction, struct view **views, size_t *capacity);
+
+/* ---- a worker: carries out stages, wherever the instructions come from ---- */
+
+/* Asked a few hundred times a second while a stage runs; true: give the stage back. */
+typedef bool worker_poll_f(void *context);
+
+enum { STATES_HELD = 8 };
+struct held_state {
+    struct hash128 id;
+    int copy;
+    struct state *state;
+};
+struct worker {
+    struct store *store;
+    struct workshop *workshop;
+    const char *results_path;
+    int rank;
+    worker_poll_f *poll;
+    void *poll_context;
+    struct held_state held[STATES_HELD]; /* inputs and result of the last stage: never more than one stage needs */
+    int64_t finished, synced;
+    double last_sync, last_poll;
+    int64_t step; /* of the stage that runs */
+    bool pausing;
+    struct error pause_error; /* of a sync during a stage */
+};
+void worker_init(struct worker *worker, const struct schedule_options *options, struct store *store,
+                 struct workshop *workshop, int rank);
+void worker_reset(struct worker *worker);
+/* Carries out one assignment and commits it; fills *report.  -1: ERROR_OUTSIDE, the run must end. */
+int worker_carry_out(struct worker *worker, const struct instruction *instruction, const struct view *views,
+                     struct report *report, struct error *err);
+int worker_sync(struct worker *worker, struct error *err);
+/* The life of a rank other than 0: instructions in, reports out, until TELL_LEAVE. */
+void worker_serve(MPI_Comm comm, struct worker *worker);
+
+/* ---- the coordinator ---- */
+
+struct slot {               /* what rank 0 knows of one worker */
+    int stage;              /* or -1: idle */
+    double since;           /* clock at the start of the stage */
+    int64_t step;           /* last told */
+    double tokens_per_step; /* of the stage; 0: not looked up yet */
+    int64_t finished, synced;
+    int64_t mark; /* when synced reaches it, everything reported before mark_time is on disk */
+    double mark_time, safe_time;
+    bool stopped;
+};
+struct queued_release {
+    int stage;
+    double time;
+};
+struct coordinator {
+    MPI_Comm comm;
+    const struct plan *plan;
+    const struct schedule_options *options;
+    struct store *store;
+    struct ledger *ledger;
+    struct cost_model *model;
+    double *cost, *seconds;           /* [stages]: predicted; taken in this run, 0 when not run */
+    unsigned char *attempts, *losses; /* [stages]: earlier runs of it; checkpoints lost in this run */
+    int workers, *idle, idle_count;   /* idle: a stack, the last to report on top */
+    struct slot *slot;
+    struct worker *self; /* with one rank: rank 0's own worker; else NULL */
+    struct queued_release *release;
+    size_t releases, release_capacity;
+    double started, accounted, next_upkeep, next_progress, next_recost, own_sync; /* clock_seconds */
+    bool own_rows; /* rank 0 wrote rows since its last sync */
+    bool draining; /* nothing more is handed out, and what runs comes back */
+    bool any_observed;
+    struct error failure; /* kind ERROR_NONE: none */
+    struct certificate account;
+    struct worker_progress *shown;
+};
+
+int coordinator_run(struct coordinator *coordinator); /* the loop; failure and account are filled */
+void coordinator_fail(struct coordinator *coordinator, const struct error *err);
+void coordinator_drain(struct coordinator *coordinator);
+
+/* replay.c: rows committed by earlier runs become events. */
+int coordinator_replay(struct coordinator *coordinator, struct error *err);
+
+/* upkeep.c: what is done a few times a second, or after events. */
+double seconds_left(const struct coordinator *coordinator); /* of the time limit, INFINITY without */
+void upkeep(struct coordinator *coordinator, bool now);     /* now: without regard to when it was done last */
+void queue_releases(struct coordinator *coordinator);
+int write_skipped_row(struct coordinator *coordinator, int stage, struct error *err);
+bool drain_requested(void);
+
+/* account.c: where the time goes. */
+void account_idle(struct coordinator *coordinator); /* call before anything changes that idle time is told by */
+void account_finish(struct coordinator *coordinator);
+void show_progress(struct coordinator *coordinator);
+
+#endif

@@ -1,0 +1,100 @@
+/* The life of a rank other than 0. */
+#include "schedule_private.h"
+
+static const double STEP_EVERY = 0.5;        /* seconds between two reports of a running stage */
+static const double IDLE_BEFORE_SYNC = 5e-3; /* seconds without an instruction: then there is time to sync */
+
+struct service {
+    MPI_Comm comm;
+    struct worker *worker;
+    struct instruction instruction;
+    struct view *views;
+    size_t capacity;
+    int stage;        /* that runs */
+    double last_step; /* clock of the last REPORT_STEP */
+    bool stop_seen;   /* TELL_STOP came while a stage ran */
+    bool broken;      /* a sync failed and was reported: nothing that is written now counts */
+};
+
+static void tell(struct service *service, enum report_kind kind, const char *text)
+{
+    struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = service->stage};
+    report.steps = service->worker->step;
+    report.finished = service->worker->finished;
+    report.synced = service->worker->synced;
+    report_say(&report, text);
+    send_report(service->comm, &report);
+}
+
+/* While a stage runs, only DRAIN and STOP can come, and both end it. */
+static bool poll_coordinator(void *context)
+{
+    struct service *service = context;
+    struct instruction instruction;
+    double now = clock_seconds();
+    if (now - service->last_step >= STEP_EVERY) {
+        service->last_step = now;
+        tell(service, REPORT_STEP, "");
+    }
+    if (!receive_instruction(service->comm, &instruction, &service->views, &service->capacity)) return false;
+    CHECK(instruction.kind == TELL_DRAIN || instruction.kind == TELL_STOP, "instruction %d during a stage",
+          instruction.kind);
+    service->stop_seen |= instruction.kind == TELL_STOP;
+    return true;
+}
+
+static void sync_and_tell(struct service *service)
+{
+    struct error err;
+    if (service->broken || service->worker->synced == service->worker->finished) return;
+    service->broken = worker_sync(service->worker, &err) != 0;
+    tell(service, service->broken ? REPORT_ERROR : REPORT_SYNCED, service->broken ? err.text : "");
+}
+
+static void run(struct service *service)
+{
+    struct report report;
+    struct error err;
+    service->stage = service->instruction.assignment.stage;
+    service->worker->step = 0;
+    service->last_step = clock_seconds();
+    /* the views are read to the end before the next instruction can overwrite them: a stage is polled only while it
+     * trains, and DRAIN and STOP carry none */
+    if (worker_carry_out(service->worker, &service->instruction, service->views, &report, &err) == 0)
+        send_report(service->comm, &report);
+    else
+        tell(service, REPORT_ERROR, err.text);
+    service->stage = -1;
+}
+
+static void stop(struct service *service)
+{
+    sync_and_tell(service);
+    tell(service, REPORT_STOPPED, "");
+    service->stop_seen = false;
+}
+
+/* The next instruction, however long it takes; meanwhile rows that were written get synced. */
+static void wait_for_instruction(struct service *service)
+{
+    struct patience patience;
+    patience_reset(&patience);
+    while (!receive_instruction(service->comm, &service->instruction, &service->views, &service->capacity)) {
+        if (clock_seconds() - patience.since > IDLE_BEFORE_SYNC) sync_and_tell(service);
+        patience_wait(&patience);
+    }
+}
+
+void worker_serve(MPI_Comm comm, struct worker *worker)
+{
+    struct service service = {.comm = comm, .worker = worker, .stage = -1};
+    worker->poll = poll_coordinator;
+    worker->poll_context = &service;
+    do {
+        wait_for_instruction(&service);
+        if (service.instruction.kind == TELL_RUN) run(&service);
+        if (service.instruction.kind == TELL_STOP || service.stop_seen) stop(&service);
+    } while (service.instruction.kind != TELL_LEAVE);
+    worker->poll = NULL;
+    memory_free(service.views);
+}

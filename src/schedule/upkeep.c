@@ -1,0 +1,97 @@
+/* What rank 0 does beside answering: a few times a second, or when something has come up. */
+#include <math.h>
+#include <string.h>
+
+#include "schedule_private.h"
+
+static const double UPKEEP_EVERY = 0.05, PROGRESS_EVERY = 0.25, SYNC_EVERY = 0.5; /* seconds */
+static const double DRIFT = 1.1; /* new priorities when a class of stages takes so much longer or shorter */
+
+double seconds_left(const struct coordinator *c)
+{
+    if (c->options->time_limit <= 0) return INFINITY;
+    /* what is drained needs a step and a message to come back, the store a sync */
+    double margin = fmin(5, 0.05 * c->options->time_limit);
+    return c->options->time_limit - margin - (clock_seconds() - c->started);
+}
+
+/* ---- checkpoints that nobody needs ---- */
+
+void queue_releases(struct coordinator *c)
+{
+    for (int stage; (stage = ledger_release(c->ledger)) >= 0;) {
+        c->release = memory_grow(c->release, &c->release_capacity, c->releases + 1, sizeof *c->release);
+        c->release[c->releases++] = (struct queued_release){stage, clock_seconds()};
+    }
+}
+
+/* Everything that was reported before this moment is on disk.  The queue is no longer than what happens in two syncs.
+ */
+static double safe_time(const struct coordinator *c)
+{
+    double safe = INFINITY;
+    for (int w = 0; w < c->workers; w++)
+        if (c->slot[w].synced < c->slot[w].finished) safe = fmin(safe, c->slot[w].safe_time);
+    return safe;
+}
+
+static void remove_checkpoints(struct coordinator *c)
+{
+    double safe = safe_time(c);
+    size_t removed = 0;
+    for (; removed < c->releases && c->release[removed].time < safe; removed++) {
+        const struct stage *stage = &c->plan->stage[c->release[removed].stage];
+        struct error err;
+        if (checkpoint_remove(c->options->results_path, stage->state, stage->copy, &err) != 0)
+            log_line(LOG_WARNING, "%s", err.text); /* it is in nobody's way */
+    }
+    if (removed == 0) return;
+    c->releases -= removed;
+    memmove(c->release, c->release + removed, c->releases * sizeof *c->release);
+}
+
+/* ---- rows that rank 0 writes ---- */
+
+int write_skipped_row(struct coordinator *c, int stage, struct error *err)
+{
+    struct assignment assignment;
+    plan_assign(c->plan, stage, &assignment);
+    c->own_rows = true;
+    TRY(store_write_record(c->store, &assignment, plan_views(c->plan, stage), NULL, STATUS_SKIPPED, err));
+    return store_write_mark(c->store, assignment.row, STATUS_SKIPPED, NULL, plan_record_length(c->plan, stage), err);
+}
+
+static void sync_own_rows(struct coordinator *c, double now)
+{
+    struct error err;
+    if (!c->own_rows || now - c->own_sync < SYNC_EVERY) return;
+    c->own_sync = now;
+    c->own_rows = false;
+    if (store_sync(c->store, &err) != 0) coordinator_fail(c, &err);
+}
+
+/* ---- predictions ---- */
+
+/* New priorities cost a pass over all stages: at most a hundredth of the time goes there. */
+static void recost(struct coordinator *c, double now)
+{
+    if (now < c->next_recost || !c->any_observed || cost_model_drift(c->model) < DRIFT) return;
+    cost_model_predict(c->model, c->cost);
+    ledger_recost(c->ledger, c->cost);
+    double after = clock_seconds();
+    c->next_recost = after + 100 * (after - now);
+}
+
+void upkeep(struct coordinator *c, bool at_once)
+{
+    double now = clock_seconds();
+    if (!at_once && now < c->next_upkeep) return;
+    c->next_upkeep = now + UPKEEP_EVERY;
+    if (!c->draining && (drain_requested() || seconds_left(c) <= 0)) coordinator_drain(c);
+    recost(c, now);
+    sync_own_rows(c, now);
+    remove_checkpoints(c);
+    if (!at_once && now < c->next_progress) return;
+    c->next_progress = now + PROGRESS_EVERY;
+    show_progress(c);
+}
