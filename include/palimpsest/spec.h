@@ -104,6 +104,7 @@ struct model_shape {
     bool share_layers; /* one block's tensors used by all layers (ALBERT, Lan et al. 2020) */
 };
 struct model_shape shape_of(const struct settings *settings, int vocabulary);
+bool shape_equal(const struct model_shape *a, const struct model_shape *b);
 int64_t shape_parameters(const struct model_shape *shape);               /* all, heads of tasks not counted */
 int64_t shape_parameters_non_embedding(const struct model_shape *shape); /* without token and position tables */
 /* Forward passes cost a third of these.  Dense attention over `length` positions; with the LM head's product or without. */

@@ -95,7 +95,7 @@ static void check_batch(const struct pass *pass)
 {
     const struct model *model = pass->model;
     const struct batch *batch = pass->batch;
-    const struct model_shape *shape = &model->shape, *own = &pass->state->shape;
+    const struct model_shape *shape = &model->shape;
     CHECK(batch->sequences >= 1 && batch->sequences <= model->most_sequences && batch->tokens <= model->most_tokens,
           "%d sequences, %d tokens; room for %d, %d", batch->sequences, batch->tokens, model->most_sequences,
           model->most_tokens);
@@ -106,11 +106,7 @@ static void check_batch(const struct pass *pass)
     }
     for (int i = 0; i < batch->tokens; i++)
         CHECK(batch->token[i] < shape->vocabulary, "token %d of %d", batch->token[i], shape->vocabulary);
-    CHECK(own->layers == shape->layers && own->width == shape->width && own->heads == shape->heads &&
-              own->context == shape->context && own->vocabulary == shape->vocabulary &&
-              own->feed_forward == shape->feed_forward && own->objective == shape->objective &&
-              own->share_layers == shape->share_layers,
-          "the state has another shape than the model");
+    CHECK(shape_equal(shape, &pass->state->shape), "the state has another shape than the model");
     CHECK(!pass->gradient || model->training, "the model was created without room for the way back");
     CHECK(pass->freeze >= 0 && pass->freeze <= shape->layers, "%d of %d blocks frozen", pass->freeze, shape->layers);
 }

@@ -15,6 +15,13 @@ struct model_shape shape_of(const struct settings *settings, int vocabulary)
     };
 }
 
+bool shape_equal(const struct model_shape *a, const struct model_shape *b)
+{
+    return a->layers == b->layers && a->width == b->width && a->heads == b->heads && a->context == b->context &&
+           a->vocabulary == b->vocabulary && a->feed_forward == b->feed_forward && a->objective == b->objective &&
+           a->share_layers == b->share_layers;
+}
+
 /* Attention: d^2 for each of query, key, value and output; feed-forward: up and down. */
 static int64_t block_matrices(const struct model_shape *shape)
 {

@@ -282,6 +282,51 @@ static void memory_is_what_the_shape_promises(void **unused)
     }
 }
 
+static jmp_buf refused;
+
+static void leave(int exit_status)
+{
+    (void)exit_status;
+    longjmp(refused, 1);
+}
+
+/* Whether a pass over that batch ends in a failed CHECK, before it has written outside its buffers. */
+static bool is_refused(struct bench *bench, const struct batch *batch, float *gradient, int freeze)
+{
+    check_set_hook(leave);
+    bool ended = setjmp(refused) != 0;
+    if (!ended) model_lm(bench->model, bench->state, batch, gradient, freeze);
+    check_set_hook(NULL);
+    return ended;
+}
+
+static void batches_that_do_not_fit_are_refused(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, false);
+    const int long_start[] = {0, 40, TOKENS}, empty_start[] = {0, 60, 60, TOKENS}, short_start[] = {0, 60, 129};
+    const struct batch too_long = {2, TOKENS, long_start, bench.token, bench.target};
+    const struct batch empty = {3, TOKENS, empty_start, bench.token, bench.target};
+    const struct batch not_filled = {2, TOKENS, short_start, bench.token, bench.target};
+    assert_false(is_refused(&bench, &bench.batch, NULL, 2));
+    assert_true(is_refused(&bench, &bench.batch, NULL, 3));           /* two blocks, three frozen */
+    assert_true(is_refused(&bench, &bench.batch, bench.gradient, 0)); /* no room for the way back */
+    assert_true(is_refused(&bench, &too_long, NULL, 0));
+    assert_true(is_refused(&bench, &empty, NULL, 0));
+    assert_true(is_refused(&bench, &not_filled, NULL, 0));
+    bench.target[4] = VOCABULARY;
+    assert_true(is_refused(&bench, &bench.batch, NULL, 0));
+    bench.target[4] = 0;
+    bench.token[9] = VOCABULARY;
+    assert_true(is_refused(&bench, &bench.batch, NULL, 0));
+    bench.token[9] = 0;
+    bench.state->shape.width = 12;
+    assert_true(is_refused(&bench, &bench.batch, NULL, 0));
+    bench.state->shape.width = WIDTH;
+    tear_down(&bench);
+}
+
 static void the_numerics_name_library_version_and_kernel(void **unused)
 {
     (void)unused;
@@ -305,6 +350,7 @@ int main(void)
         cmocka_unit_test(the_loss_is_the_same_with_and_without_gradient),
         cmocka_unit_test(passes_allocate_nothing),
         cmocka_unit_test(memory_is_what_the_shape_promises),
+        cmocka_unit_test(batches_that_do_not_fit_are_refused),
         cmocka_unit_test(the_numerics_name_library_version_and_kernel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

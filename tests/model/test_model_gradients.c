@@ -44,7 +44,7 @@ static struct model_shape small_shape(enum objective objective, bool share)
 static struct state *small_state(enum objective objective, bool share)
 {
     const struct model_shape shape = small_shape(objective, share);
-    const struct head_shape head[] = {{"first", 3}, {"other", 2}};
+    const struct head_shape head[] = {{"first", 3}, {"shared", 5}};
     struct state *state = state_create(&shape, head, 2, false);
     state_initialise(state, 5, 0.4);
     float *noise = memory_array(state->floats, sizeof *noise);
@@ -129,7 +129,7 @@ static void labels_through_heads_and_label_words_with_both_pools(void **unused)
     (void)unused;
     for (int kind = HEAD_PER_TASK; kind <= HEAD_LM; kind++)
         for (int pool = POOL_LAST; pool <= POOL_MEAN; pool++) {
-            struct readout readout = {(enum head_kind)kind, (enum pool_kind)pool, 0, 3, words};
+            struct readout readout = {(enum head_kind)kind, (enum pool_kind)pool, kind == HEAD_SHARED, 3, words};
             assert_true(check(OBJECTIVE_CAUSAL, false, &readout, 0, 0) < 2e-5);
             assert_true(check(OBJECTIVE_MASKED, true, &readout, 0, 0) < 2e-5);
         }

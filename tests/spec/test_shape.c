@@ -83,6 +83,23 @@ static void bytes_grow_with_everything_and_do_not_overflow(void **unused)
     assert_true(shape_work_bytes(&shape, 8 * 1024, 8, true) > both);
 }
 
+static void shapes_are_equal_when_every_part_is(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = gpt2(), other[8];
+    for (int i = 0; i < 8; i++) other[i] = gpt2();
+    assert_true(shape_equal(&shape, &other[0]));
+    other[0].layers++;
+    other[1].width++;
+    other[2].heads++;
+    other[3].context++;
+    other[4].vocabulary++;
+    other[5].feed_forward++;
+    other[6].objective = OBJECTIVE_MASKED;
+    other[7].share_layers = true;
+    for (int i = 0; i < 8; i++) assert_false(shape_equal(&shape, &other[i]));
+}
+
 static void settings_become_a_shape(void **unused)
 {
     (void)unused;
@@ -112,6 +129,7 @@ int main(void)
         cmocka_unit_test(operations_follow_the_formula),
         cmocka_unit_test(buffers_do_not_overlap_and_start_on_cache_lines),
         cmocka_unit_test(bytes_grow_with_everything_and_do_not_overflow),
+        cmocka_unit_test(shapes_are_equal_when_every_part_is),
         cmocka_unit_test(settings_become_a_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
