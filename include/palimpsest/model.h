@@ -51,7 +51,8 @@ struct state {
 };
 struct state *state_create(const struct model_shape *shape, const struct head_shape *head, int heads, bool moments);
 void state_destroy(struct state **state);
-struct state *state_copy(const struct state *state, bool moments); /* moments: kept if there, else none */
+/* moments: with the optimiser's moments, zero where state has none. */
+struct state *state_copy(const struct state *state, bool moments);
 /* Initial weights by (seed, tensor name): normal with that deviation, residual projections divided by sqrt(2 L), norms 1,
  * biases 0. */
 void state_initialise(struct state *state, uint64_t seed, double deviation);

@@ -57,7 +57,7 @@ static void copy_contents(const struct state *from, struct state *to)
 
 struct state *state_copy(const struct state *state, bool moments)
 {
-    struct state *copy = state_create(&state->shape, state->head, state->heads, moments && state->moments);
+    struct state *copy = state_create(&state->shape, state->head, state->heads, moments);
     copy_contents(state, copy);
     return copy;
 }

@@ -139,6 +139,9 @@ static void a_copy_is_the_same_and_its_own(void **unused)
     assert_true(hash_equal(state_hash(state), state_hash(copy)));
     assert_null(light->moments);
     assert_true(light->step == 7 && light->history.accuracy[1][0] == 0.5 && light->trace.loss_sum[3] == 2);
+    struct state *fresh = state_copy(light, true);
+    assert_true(fresh->moments && fresh->moments[5] == 0);
+    state_destroy(&fresh);
     copy->values[0]++;
     assert_false(hash_equal(state_hash(state), state_hash(copy)));
     state_destroy(&state);
