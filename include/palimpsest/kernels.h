@@ -6,8 +6,9 @@
  * source only is overwritten, and its declaration says so.
  *
  * Bits: every sum has one order, whatever the instruction set: sums along a row run in 16 lanes that are folded in a
- * fixed tree, sums over rows go row by row.  Exponential and logarithm are our own.  So all that is not a matrix product gives the
- * same bits on every machine; the products give those of the BLAS kernel that kernels_numerics() names. */
+ * fixed tree, sums over rows go row by row.  Exponential and logarithm are our own.  So all that is not a matrix
+ * product gives the same bits on every machine; the products give those of the BLAS kernel that kernels_numerics()
+ * names. */
 #ifndef PALIMPSEST_KERNELS_H
 #define PALIMPSEST_KERNELS_H
 
