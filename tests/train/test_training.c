@@ -206,6 +206,27 @@ static void fine_tuning_forgets_moments_and_trace_of_what_was_before(void **unus
     trainer_destroy(&trainer);
 }
 
+/* Without clipping the first moment after one step is 0.1 g, with it 0.1 g x clip / ||g||. */
+static void the_whole_gradient_is_clipped_to_the_norm(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct pretraining pretraining = pretraining_of(1e-2);
+    struct trainer *trainer = trainer_for(&shape);
+    for (int clipped = 0; clipped < 2; clipped++) {
+        struct state *state = fresh(&shape);
+        double squares = 0, whole = 0;
+        pretraining.optimizer.clip = clipped ? 0.01 : 0;
+        train_pretrain(trainer, NULL, &pretraining, 1, NULL, NULL, state, NULL);
+        for (size_t i = 0; i < state->floats; i++) squares += (double)state->moments[i] * state->moments[i];
+        for (int layer = 0; layer < 4; layer++) whole += state->trace.norm_sum[layer] * state->trace.norm_sum[layer];
+        assert_true(sqrt(whole) > 0.1); /* the trace has the norm before clipping */
+        assert_true(fabs(sqrt(squares) / (0.1 * (clipped ? 0.01 : sqrt(whole))) - 1) < 1e-5);
+        state_destroy(&state);
+    }
+    trainer_destroy(&trainer);
+}
+
 static bool tensor_moved(const struct state *a, const struct state *b, const char *name)
 {
     const struct tensor *t = state_tensor(a, name);
@@ -363,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_cooldown_branches_off_without_touching_the_trunk),
         cmocka_unit_test(fine_tuning_learns_by_every_head_and_cut_anywhere_gives_the_same_bits),
         cmocka_unit_test(fine_tuning_forgets_moments_and_trace_of_what_was_before),
+        cmocka_unit_test(the_whole_gradient_is_clipped_to_the_norm),
         cmocka_unit_test(fine_tuning_leaves_other_heads_and_frozen_layers_alone),
         cmocka_unit_test(learning_rate_zero_changes_no_weight),
         cmocka_unit_test(the_order_of_items_depends_on_seed_and_place_and_the_items_on_their_number),
