@@ -4,7 +4,7 @@
 
 #include "config_private.h"
 
-enum { MOST_SEEDS = 100000, STANDARD_SEEDS = 5 };
+enum { MOST_VALUES = 10000, STANDARD_SEEDS = 5 };
 #define LARGEST_SEED 2147483647
 
 static const char *const axis_words[] = {[AXIS_SIZE] = "size",
@@ -96,7 +96,7 @@ bool read_sequence(struct reader *reader, const struct node *node, struct sequen
     if (node->kind == NODE_SCALAR && strchr(node->text, '>')) return read_joined(reader, node, sequence);
     if (node->kind != NODE_LIST || node->count < 2) {
         complain_node(reader, node,
-                      "must be a list of at least two tasks, in the order they are learnt: [tense, topic]");
+                      "must be a list of at least two tasks, in the order they are learnt: pair: [[tense, topic]]");
         return false;
     }
     for (int i = 0; i < node->count; i++) {
@@ -174,7 +174,7 @@ static void counted_seeds(struct column *column, int64_t count)
 static void read_seed_count(struct reader *reader, struct column *column)
 {
     int64_t count = 0;
-    column->sound = read_integer(reader, column->node, 1, MOST_SEEDS, &count);
+    column->sound = read_integer(reader, column->node, 1, MOST_VALUES, &count);
     counted_seeds(column, count);
 }
 
@@ -244,9 +244,15 @@ static void read_value(struct reader *reader, struct column *column, int i)
 
 static void read_list(struct reader *reader, struct column *column)
 {
-    column_create(column, node_items(column->node));
+    int values = node_items(column->node);
+    if (values > MOST_VALUES) {
+        complain_node(reader, column->node, "%d values on one axis; at most %d", values, MOST_VALUES);
+        column->sound = false;
+        values = 0;
+    }
+    column_create(column, values);
     for (int i = 0; i < column->length; i++) read_value(reader, column, i);
-    if (column->length > 0) return;
+    if (node_items(column->node) > 0) return;
     column->sound = false;
     complain_node(reader, column->node, "the list is empty; give at least one value");
 }

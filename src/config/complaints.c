@@ -6,6 +6,8 @@
 
 #include "config_private.h"
 
+enum { LONGEST_LIST = 24 }; /* of words that a message names */
+
 static bool same_mark(struct mark a, struct mark b) { return a.line == b.line && a.column == b.column; }
 
 static bool is_there(const struct complaints *complaints, struct mark mark, const char *text)
@@ -117,7 +119,8 @@ static int edits(const char *a, const char *b)
     return rows[long_a % 3][long_b];
 }
 
-/* How far `known` is from what was written; a word that was only begun, or only its last part, is near. */
+/* How far `known` is from what was written; a word that was only begun, or only its last part, or
+ * one that goes on, is near. */
 static int distance(const char *word, const char *known)
 {
     size_t length = strlen(word), whole = strlen(known);
@@ -125,7 +128,8 @@ static int distance(const char *word, const char *known)
     bool begun = length >= 3 && strncmp(word, known, length) == 0;
     bool last =
         length >= 3 && whole > length && known[whole - length - 1] == '.' && strcmp(known + whole - length, word) == 0;
-    return (begun || last) && far > 2 ? 2 : far;
+    bool longer = whole >= 3 && strncmp(word, known, whole) == 0;
+    return (begun || last || longer) && far > 2 ? 2 : far;
 }
 
 const char *suggestion(const char *word, const char *const *known, int count, char *buffer)
@@ -142,6 +146,7 @@ const char *suggestion(const char *word, const char *const *known, int count, ch
         snprintf(buffer, KEY_TEXT, "; did you mean %s?", known[found]);
         return buffer;
     }
+    if (count > LONGEST_LIST) return strcpy(buffer, "; all are listed in sweeps/README.md");
     size_t used = (size_t)snprintf(buffer, KEY_TEXT, "%s", count ? "; known: " : "");
     for (int i = 0; i < count; i++) {
         if (used + strlen(known[i]) + 8 > KEY_TEXT) return strcpy(buffer + used, ", ..."), buffer;

@@ -120,6 +120,8 @@ void read_exclusions(struct reader *reader)
         complain_node(reader, exclude, "must be a list of rules, such as [{size: mini, tokens: [0]}]");
         return;
     }
+    size_t complaints = reader->complaints.count;
     for (int i = 0; i < node_items(exclude); i++) read_rule(reader, node_item(exclude, i));
+    if (reader->complaints.count > complaints) reader->axes_unsure = true; /* which cells are left is open */
     resolve(reader, "exclude", exclude, "rules", "%d", reader->sweep->exclusion_count);
 }
