@@ -2,6 +2,7 @@
  *
  * Every file gives its own tail, so that what is held out is spread over a corpus of several files.  A blank line ends
  * a document; the separator stands before each, so a token can see that what came before it is another text. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,8 +142,8 @@ static struct hash128 finish_tokens(const struct corpus *corpus, const char *par
                                     int context, struct complaints *complaints)
 {
     if (corpus_windows(tokens, context) < 1)
-        text_complain(complaints, "corpus %s: its %s has %zu tokens; one window of the context takes %d", corpus->name, part,
-                 tokens->count, context + 1);
+        text_complain(complaints, "corpus %s: its %s has %zu tokens; one window of the context takes %d", corpus->name,
+                      part, tokens->count, context + 1);
     token_list_fit(tokens);
     return hash_bytes(tokens->token, tokens->count * sizeof *tokens->token);
 }
@@ -174,11 +175,9 @@ void corpus_reset(struct corpus *corpus)
 uint32_t shuffle_index(struct random_stream stream, uint64_t round, uint32_t count, uint32_t index)
 {
     enum { STIRS = 6 };
-    uint32_t left = 1;
     CHECK(index < count && round < (uint64_t)1 << 28, "index %u of %u, round %llu", index, count,
           (unsigned long long)round);
-    while ((uint64_t)left * left < count) left++;
-    uint32_t right = (count + left - 1) / left;
+    uint32_t left = (uint32_t)ceil(sqrt(count)), right = (uint32_t)(((uint64_t)count + left - 1) / left);
     do {
         uint32_t a = index / right, b = index % right;
         for (uint64_t stir = 0; stir < STIRS; stir++) {
