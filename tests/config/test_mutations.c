@@ -9,7 +9,7 @@
 
 #include "palimpsest/config.h"
 
-enum { ROUNDS = 4000, DAMAGES = 6 };
+enum { ROUNDS = 4000, DAMAGES = 3 };
 
 static const char *const files[] = {TEST_FOLDER "/sweeps/good/everything.yaml", TEST_FOLDER "/sweeps/good/text.yaml",
                                     TEST_FOLDER "/sweeps/good/exclusion_saves_combination.yaml",
