@@ -109,11 +109,11 @@ def a_changed_sweep_is_refused_for_the_old_results_and_names_the_change():
     text = sweep_text(size="[nano]", seed=1, tokens="[2Ki]", variety="[1]")
     results = run_sweep(FOLDER, "changed", text)
     before = results.read_bytes()
-    (FOLDER / "changed.yaml").write_text(text.replace("steps: 12", "steps: 13"))
-    done = palimpsest("run", FOLDER / "changed.yaml", "-o", results)
+    (FOLDER / "sweep.yaml").write_text(text.replace("steps: 12", "steps: 13"))
+    done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results)
     assert done.status == 2 and "steps" in done.err, done
     assert results.read_bytes() == before
-    assert palimpsest("run", FOLDER / "changed.yaml", "-o", results, "--fresh").status == 0
+    assert palimpsest("run", FOLDER / "sweep.yaml", "-o", results, "--fresh").status == 0
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def wait_for_rows(process, results, rows):
 
 def interrupted(name, number, ranks, rows=5):
     """Starts the sweep, sends the signal once some rows are committed; the results and the exit status."""
-    sweep, results = FOLDER / f"{name}.yaml", FOLDER / f"{name}.h5"
+    sweep, results = FOLDER / "sweep.yaml", FOLDER / f"{name}.h5"
     sweep.write_text(TEXT)
     with open(FOLDER / f"{name}.log", "w", encoding="utf-8") as log:
         process = start("run", sweep, "-o", results, ranks=ranks, log=log)
@@ -40,19 +40,19 @@ def interrupted(name, number, ranks, rows=5):
         return results, process.wait(timeout=60)
 
 
-def goes_on(name, results, ranks):
+def goes_on(results, ranks):
     before = done_stages(results)
     assert before >= 5, before
     assert palimpsest("status", results).status == 0 and palimpsest("summary", results).status == 0
-    wait_for_lock(name, results, ranks)
+    wait_for_lock(results, ranks)
     expect_equal(UNDISTURBED, results)
     return before
 
 
-def wait_for_lock(name, results, ranks):
+def wait_for_lock(results, ranks):
     """Runs to the end; ranks of a killed mpirun may need a moment to be gone."""
     for _ in range(50):
-        done = palimpsest("run", FOLDER / f"{name}.yaml", "-o", results, ranks=ranks)
+        done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, ranks=ranks)
         if done.status == 0:
             return
         time.sleep(0.2)
@@ -68,28 +68,28 @@ def an_undisturbed_run_is_what_the_others_are_measured_by():
 def a_killed_run_keeps_its_rows_and_goes_on():
     results, status = interrupted("killed", signal.SIGKILL, 3)
     assert status != 0
-    goes_on("killed", results, 2)
+    goes_on(results, 2)
 
 
 @sentence
 def a_killed_run_without_mpirun_goes_on_under_it():
     results, status = interrupted("killed alone", signal.SIGKILL, None)
     assert status == -signal.SIGKILL
-    goes_on("killed alone", results, 3)
+    goes_on(results, 3)
 
 
 @sentence
 def a_run_told_to_drain_ends_with_75_and_goes_on():
     results, status = interrupted("drained", signal.SIGUSR1, 3)
     assert status == 75, status
-    goes_on("drained", results, None)
+    goes_on(results, None)
 
 
 @sentence
 def a_terminated_run_without_mpirun_ends_with_75_and_goes_on():
     results, status = interrupted("terminated", signal.SIGTERM, None)
     assert status == 75, status
-    goes_on("terminated", results, None)
+    goes_on(results, None)
 
 
 @sentence
@@ -102,7 +102,7 @@ def a_flipped_byte_in_a_checkpoint_is_noticed_and_the_state_computed_again():
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
-    goes_on("flipped", results, None)
+    goes_on(results, None)
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ def start(*arguments, ranks=None, log=None):
 
 
 def run_sweep(folder, name, text, *options, ranks=None, status=0):
-    """Writes NAME.yaml, runs it into NAME.h5, checks the exit status; the path of the results."""
-    sweep, results = Path(folder, f"{name}.yaml"), Path(folder, f"{name}.h5")
+    """Writes sweep.yaml, runs it into NAME.h5, checks the exit status; the path of the results."""
+    sweep, results = Path(folder, "sweep.yaml"), Path(folder, f"{name}.h5")
     sweep.write_text(text)
     done = palimpsest("run", sweep, "-o", results, *options, ranks=ranks)
     assert done.status == status, done
