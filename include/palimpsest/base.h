@@ -128,7 +128,7 @@ struct random_cursor random_at(struct random_stream stream, uint64_t sample);
 uint32_t random_word(struct random_cursor *cursor);
 uint32_t random_below(struct random_cursor *cursor, uint32_t bound); /* uniform in 0 .. bound-1, unbiased; bound > 0 */
 double random_unit(struct random_cursor *cursor);                    /* uniform in [0, 1), 53 bits */
-double random_normal(struct random_cursor *cursor);                  /* standard normal (Box and Muller 1958) */
+double random_normal(struct random_cursor *cursor); /* standard normal (Marsaglia and Bray 1964), the same bits anywhere */
 void random_permutation(struct random_cursor *cursor, uint32_t count, uint32_t *order); /* order[count], uniform */
 
 /* ---- files ---- */

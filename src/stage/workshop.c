@@ -22,16 +22,9 @@ void workshop_destroy(struct workshop **workshop)
     *workshop = NULL;
 }
 
-static bool same_shape(const struct model_shape *a, const struct model_shape *b)
-{
-    return a->layers == b->layers && a->width == b->width && a->heads == b->heads && a->context == b->context &&
-           a->vocabulary == b->vocabulary && a->feed_forward == b->feed_forward && a->objective == b->objective &&
-           a->share_layers == b->share_layers;
-}
-
 static void take_shape(struct workshop *workshop, const struct model_shape *shape)
 {
-    if (same_shape(&workshop->shape, shape)) return;
+    if (shape_equal(&workshop->shape, shape)) return;
     trainer_destroy(&workshop->trainer);
     meter_destroy(&workshop->meter);
     workshop->shape = *shape;

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "palimpsest/base.h"
@@ -52,6 +53,36 @@ static void units_and_normals_have_the_right_mean_and_spread(void **context)
     assert_true(fabs(square / COUNT - 1) < 0.015);
 }
 
+/* P(|X| < 1), P(|X| < 2), P(|X| < 3) of the normal distribution. */
+static void normals_lie_within_one_two_and_three_deviations_as_often_as_they_should(void **context)
+{
+    (void)context;
+    enum { COUNT = 200000 };
+    const double expected[] = {0.682689, 0.954500, 0.997300};
+    struct random_cursor cursor = random_at(random_stream("tails", 0, NULL), 0);
+    int within[3] = {0};
+    for (int i = 0; i < COUNT; i++) {
+        double size = fabs(random_normal(&cursor));
+        for (int d = 0; d < 3; d++) within[d] += size < d + 1;
+    }
+    for (int d = 0; d < 3; d++) {
+        double error = sqrt(expected[d] * (1 - expected[d]) / COUNT);
+        assert_true(fabs((double)within[d] / COUNT - expected[d]) < 4 * error);
+    }
+}
+
+/* Initial weights rest on these bits, on every machine. */
+static void the_first_normal_is_the_same_number_everywhere(void **context)
+{
+    (void)context;
+    struct random_cursor cursor = random_at(random_stream("bits", 1, NULL), 0);
+    double sum = 0;
+    for (int i = 0; i < 1000; i++) sum += random_normal(&cursor);
+    char text[64];
+    snprintf(text, sizeof text, "%a", sum);
+    assert_string_equal(text, "-0x1.ca3b47f0eb1f8p+2");
+}
+
 static void every_value_below_a_bound_is_equally_likely(void **context)
 {
     (void)context;
@@ -87,6 +118,8 @@ int main(void)
         cmocka_unit_test(words_are_those_of_the_published_generator),
         cmocka_unit_test(streams_differ_by_purpose_seed_name_and_sample),
         cmocka_unit_test(units_and_normals_have_the_right_mean_and_spread),
+        cmocka_unit_test(normals_lie_within_one_two_and_three_deviations_as_often_as_they_should),
+        cmocka_unit_test(the_first_normal_is_the_same_number_everywhere),
         cmocka_unit_test(every_value_below_a_bound_is_equally_likely),
         cmocka_unit_test(a_permutation_holds_every_number_once),
     };
