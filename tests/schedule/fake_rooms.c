@@ -1,0 +1,264 @@
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake_rooms.h"
+
+struct fake_behaviour fake = {.diverges = -1, .breaks = -1, .unreadable = -1, .sync_fails_on = -1};
+struct fake_log fake_log;
+static const char *results;
+
+/* ---- plan ---- */
+
+const struct view *plan_views(const struct plan *plan, int stage) { return plan->view + plan->stage[stage].first_view; }
+const int *plan_needs(const struct plan *plan, int stage) { return plan->need + plan->stage[stage].first_need; }
+int plan_record_length(const struct plan *plan, int stage) { return 1 + (plan->stage[stage].row & 3); }
+
+void plan_assign(const struct plan *plan, int number, struct assignment *assignment)
+{
+    const struct stage *stage = &plan->stage[number];
+    *assignment = (struct assignment){.stage = number,
+                                      .row = stage->row,
+                                      .kind = stage->parent < 0 ? STAGE_INITIAL : STAGE_TRUNK,
+                                      .needs = stage->needs,
+                                      .views = stage->views,
+                                      .state = stage->state};
+    if (stage->parent >= 0) assignment->parent = plan->stage[stage->parent].state;
+    for (int n = 0; n < stage->needs; n++) assignment->need[n] = plan->stage[plan_needs(plan, number)[n]].state;
+}
+
+void cell_resolve(const struct sweep *sweep, const struct world_facts *facts, int64_t index, struct cell *cell)
+{
+    (void)sweep, (void)facts;
+    *cell = (struct cell){.index = index, .steps.tokens_per_step = 512};
+}
+
+/* ---- stage ---- */
+
+static struct state *state_of(struct hash128 id)
+{
+    struct state *state = memory_allocate(sizeof *state);
+    state->step = (int64_t)id.low;
+    return state;
+}
+
+void state_destroy(struct state **state)
+{
+    memory_free(*state);
+    *state = NULL;
+}
+
+static void check_inputs(const struct assignment *assignment, const struct state *parent,
+                         const struct state *const *needs)
+{
+    int64_t expected = assignment->kind == STAGE_INITIAL ? 0 : (int64_t)assignment->parent.low;
+    fake_log.wrong_inputs += (parent ? parent->step : 0) != expected;
+    for (int n = 0; n < assignment->needs; n++)
+        fake_log.wrong_inputs += needs[n]->step != (int64_t)assignment->need[n].low;
+}
+
+static bool sleep_in_steps(train_pause_f *pause, void *context, int64_t *steps)
+{
+    double end = clock_seconds() + fake.seconds;
+    for (*steps = 0; clock_seconds() < end; ++*steps) {
+        if (pause(context, *steps)) return true;
+        nanosleep(&(struct timespec){.tv_nsec = fake.seconds < 0.01 ? 200000 : 5000000}, NULL);
+    }
+    return false;
+}
+
+int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
+              const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
+              struct error *err)
+{
+    (void)workshop;
+    *result = (struct stage_result){.record_length = 1 + (assignment->row & 3)};
+    result->record = memory_array((size_t)result->record_length, sizeof *result->record);
+    fake_log.started[assignment->row] = clock_seconds();
+    check_inputs(assignment, parent, needs);
+    result->paused = sleep_in_steps(pause, context, &result->steps);
+    if (assignment->stage == fake.diverges) return error_set(err, ERROR_STAGE, "loss became nan at step 7");
+    result->state = state_of(assignment->state);
+    return 0;
+}
+
+void stage_result_reset(struct stage_result *result)
+{
+    state_destroy(&result->state);
+    memory_free(result->record);
+    *result = (struct stage_result){0};
+}
+
+/* ---- store: results ---- */
+
+static void put_status(const char *path, int row, enum stage_status status)
+{
+    char byte = (char)status;
+    int file = open(path, O_WRONLY);
+    CHECK(file >= 0 && pwrite(file, &byte, 1, row) == 1, "%s", path);
+    close(file);
+}
+
+enum stage_status fake_results_status(const char *path, int row)
+{
+    char byte = 0;
+    int file = open(path, O_RDONLY);
+    CHECK(file >= 0 && pread(file, &byte, 1, row) == 1, "%s", path);
+    close(file);
+    return (enum stage_status)byte;
+}
+
+int store_write_record(struct store *store, const struct assignment *assignment, const struct view *views,
+                       const double *record, enum stage_status status, struct error *err)
+{
+    (void)store, (void)record, (void)status;
+    if (assignment->stage == fake.breaks) return error_set(err, ERROR_OUTSIDE, "%s: no space left on device", results);
+    for (int v = 0; v < assignment->views; v++) fake_log.wrong_inputs += views[v].index != assignment->row * 10 + v;
+    fake_log.written[assignment->row]++;
+    return 0;
+}
+
+int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err)
+{
+    (void)store, (void)row, (void)err;
+    CHECK(facts->attempts > 0 && facts->seconds >= 0, "provenance");
+    return 0;
+}
+
+int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
+                     struct error *err)
+{
+    (void)store, (void)record, (void)err;
+    CHECK(length == 1 + (row & 3), "a record of %d", length);
+    fake_log.marked[row]++;
+    fake_log.committed[row] = clock_seconds();
+    put_status(results, row, status);
+    return 0;
+}
+
+int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err)
+{
+    (void)store, (void)certificate, (void)err;
+    return 0;
+}
+
+int store_sync(struct store *store, struct error *err)
+{
+    int rank;
+    (void)store;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == fake.sync_fails_on) return error_set(err, ERROR_OUTSIDE, "%s: input/output error", results);
+    return 0;
+}
+
+struct store_reader {
+    const char *path;
+};
+
+int store_reader_open(const char *path, struct store_reader **reader, struct error *err)
+{
+    if (access(path, R_OK) != 0) return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened", path);
+    *reader = memory_allocate(sizeof **reader);
+    (*reader)->path = path;
+    return 0;
+}
+
+void store_reader_close(struct store_reader **reader)
+{
+    memory_free(*reader);
+    *reader = NULL;
+}
+
+int store_read_marks(struct store_reader *reader, const struct plan *plan, enum stage_status *status, int rows,
+                     int *damaged, struct error *err)
+{
+    (void)plan, (void)err;
+    *damaged = 0;
+    for (int r = 0; r < rows; r++) status[r] = fake_results_status(reader->path, r);
+    return 0;
+}
+
+int store_read_provenance(struct store_reader *reader, int row, struct stage_provenance *facts, struct error *err)
+{
+    (void)reader, (void)row, (void)err;
+    *facts = (struct stage_provenance){.attempts = 1};
+    return 0;
+}
+
+/* ---- store: checkpoints ---- */
+
+static char *checkpoint_path(const char *path, struct hash128 id)
+{
+    return memory_format("%s.%llu", path, (unsigned long long)id.low);
+}
+
+int checkpoint_write(const char *path, struct hash128 id, int copy, const struct state *state, struct error *err)
+{
+    (void)copy, (void)err;
+    char *name = checkpoint_path(path, id);
+    int file = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    CHECK(write(file, &state->step, sizeof state->step) == sizeof state->step, "%s", name);
+    close(file);
+    memory_free(name);
+    fake_log.checkpoints_written++;
+    return 0;
+}
+
+int checkpoint_read(const char *path, struct hash128 id, int copy, struct state **state, struct error *err)
+{
+    (void)copy;
+    char *name = checkpoint_path(path, id);
+    int64_t step = 0;
+    int file = open(name, O_RDONLY);
+    bool readable =
+        file >= 0 && read(file, &step, sizeof step) == sizeof step && id.low != (uint64_t)fake.unreadable + 1;
+    if (id.low == (uint64_t)fake.unreadable + 1) fake.unreadable = -1;
+    if (file >= 0) close(file);
+    int status = readable ? 0 : error_set(err, ERROR_OUTSIDE, "%s: damaged", name);
+    if (readable) *state = state_of((struct hash128){.low = (uint64_t)step});
+    memory_free(name);
+    return status;
+}
+
+bool checkpoint_there(const char *path, struct hash128 id, int copy)
+{
+    (void)copy;
+    char *name = checkpoint_path(path, id);
+    bool there = access(name, R_OK) == 0;
+    memory_free(name);
+    return there;
+}
+
+int checkpoint_remove(const char *path, struct hash128 id, int copy, struct error *err)
+{
+    (void)copy, (void)err;
+    char *name = checkpoint_path(path, id);
+    fake_log.checkpoints_removed += unlink(name) == 0;
+    memory_free(name);
+    return 0;
+}
+
+int fake_checkpoints(const char *path, const struct plan *plan)
+{
+    int count = 0;
+    for (int s = 0; s < plan->stages; s++) count += checkpoint_there(path, plan->stage[s].state, 0);
+    return count;
+}
+
+void fake_lose_checkpoints(const char *path, const struct plan *plan)
+{
+    for (int s = 0; s < plan->stages; s++) checkpoint_remove(path, plan->stage[s].state, 0, NULL);
+}
+
+void fake_results_create(const char *path, const struct plan *plan)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    CHECK(file >= 0 && ftruncate(file, plan->rows) == 0, "%s", path);
+    close(file);
+    fake_lose_checkpoints(path, plan);
+}
+
+void fake_results_use(const char *path) { results = path; }
