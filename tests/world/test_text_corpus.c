@@ -198,20 +198,23 @@ static void a_file_that_cannot_be_read_is_a_failure_outside(void **state)
 
 int main(void)
 {
-#define TEXT_TEST(test) cmocka_unit_test_setup_teardown(test, text_files_setup, text_files_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blank_lines_separate_documents),
         cmocka_unit_test(malformed_utf8_is_told_from_rare_utf8),
-        TEXT_TEST(the_tail_begins_at_the_line_end_after_its_share),
-        TEXT_TEST(a_tail_is_never_empty),
-        TEXT_TEST(a_single_long_line_is_cut_at_a_blank),
-        TEXT_TEST(every_file_of_a_corpus_gives_its_own_tail),
-        TEXT_TEST(a_byte_order_mark_is_not_text),
-        TEXT_TEST(a_part_shorter_than_a_window_is_refused),
-        TEXT_TEST(files_that_are_no_text_are_refused_with_file_and_line),
-        TEXT_TEST(a_spec_without_sense_is_refused),
-        TEXT_TEST(at_most_twenty_mistakes_are_told),
-        TEXT_TEST(a_file_that_cannot_be_read_is_a_failure_outside),
+        cmocka_unit_test_setup_teardown(the_tail_begins_at_the_line_end_after_its_share, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_tail_is_never_empty, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_single_long_line_is_cut_at_a_blank, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(every_file_of_a_corpus_gives_its_own_tail, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_byte_order_mark_is_not_text, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_part_shorter_than_a_window_is_refused, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_no_text_are_refused_with_file_and_line, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_spec_without_sense_is_refused, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(at_most_twenty_mistakes_are_told, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_a_failure_outside, text_files_setup,
+                                        text_files_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

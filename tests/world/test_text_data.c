@@ -80,10 +80,10 @@ static void real_tasks_leak_nothing_and_counting_words_does_what_it_is_known_to_
 
 int main(void)
 {
-#define TEXT_TEST(test) cmocka_unit_test_setup_teardown(test, text_files_setup, text_files_teardown)
     const struct CMUnitTest tests[] = {
-        TEXT_TEST(real_text_comes_back_from_byte_pairs),
-        TEXT_TEST(real_tasks_leak_nothing_and_counting_words_does_what_it_is_known_to_do),
+        cmocka_unit_test_setup_teardown(real_text_comes_back_from_byte_pairs, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(real_tasks_leak_nothing_and_counting_words_does_what_it_is_known_to_do,
+                                        text_files_setup, text_files_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

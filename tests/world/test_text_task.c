@@ -270,20 +270,27 @@ static void a_task_that_is_not_there_is_refused(void **state)
 
 int main(void)
 {
-#define TEXT_TEST(test) cmocka_unit_test_setup_teardown(test, text_files_setup, text_files_teardown)
     const struct CMUnitTest tests[] = {
-        TEXT_TEST(labels_are_sorted_and_items_begin_with_the_separator),
-        TEXT_TEST(the_development_split_is_a_tenth_of_each_label_and_is_cut_from_train),
-        TEXT_TEST(the_first_items_of_a_sorted_file_stand_for_all_labels),
-        TEXT_TEST(splits_follow_the_seed_of_the_world_and_so_does_their_hash),
-        TEXT_TEST(a_longer_context_keeps_the_hashes),
-        TEXT_TEST(test_items_that_are_in_train_are_counted),
-        TEXT_TEST(label_tokens_are_distinct_and_begin_the_name_where_they_can),
-        TEXT_TEST(a_label_whose_tokens_are_all_taken_gets_one_of_its_own),
-        TEXT_TEST(lines_that_are_not_label_tab_text_are_refused_all_in_one_go),
-        TEXT_TEST(a_header_and_a_single_class_are_noticed),
-        TEXT_TEST(lines_and_labels_have_limits),
-        TEXT_TEST(a_task_that_is_not_there_is_refused),
+        cmocka_unit_test_setup_teardown(labels_are_sorted_and_items_begin_with_the_separator, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(the_development_split_is_a_tenth_of_each_label_and_is_cut_from_train,
+                                        text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(the_first_items_of_a_sorted_file_stand_for_all_labels, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(splits_follow_the_seed_of_the_world_and_so_does_their_hash, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_longer_context_keeps_the_hashes, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(test_items_that_are_in_train_are_counted, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(label_tokens_are_distinct_and_begin_the_name_where_they_can, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_label_whose_tokens_are_all_taken_gets_one_of_its_own, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(lines_that_are_not_label_tab_text_are_refused_all_in_one_go, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_header_and_a_single_class_are_noticed, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(lines_and_labels_have_limits, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_task_that_is_not_there_is_refused, text_files_setup, text_files_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

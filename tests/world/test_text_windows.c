@@ -198,16 +198,20 @@ static void shuffles_favour_no_place(void **state)
 
 int main(void)
 {
-#define TEXT_TEST(test) cmocka_unit_test_setup_teardown(test, text_files_setup, text_files_teardown)
     const struct CMUnitTest tests[] = {
-        TEXT_TEST(an_epoch_reads_every_window_once),
-        TEXT_TEST(shorter_contexts_read_the_same_text_in_more_windows),
-        TEXT_TEST(the_order_of_windows_depends_on_seed_and_epoch),
-        TEXT_TEST(reference_windows_are_the_held_out_tail_each_once),
-        TEXT_TEST(two_worlds_of_one_spec_are_the_same),
-        TEXT_TEST(a_stream_follows_the_content_and_not_the_name),
-        TEXT_TEST(the_reference_hash_knows_the_order_of_its_windows),
-        TEXT_TEST(a_text_world_has_no_floor),
+        cmocka_unit_test_setup_teardown(an_epoch_reads_every_window_once, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(shorter_contexts_read_the_same_text_in_more_windows, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(the_order_of_windows_depends_on_seed_and_epoch, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(reference_windows_are_the_held_out_tail_each_once, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(two_worlds_of_one_spec_are_the_same, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_stream_follows_the_content_and_not_the_name, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(the_reference_hash_knows_the_order_of_its_windows, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_text_world_has_no_floor, text_files_setup, text_files_teardown),
         cmocka_unit_test(shuffles_are_permutations_of_any_count),
         cmocka_unit_test(shuffles_favour_no_place),
     };

@@ -134,14 +134,16 @@ static void labels_need_a_token_each(void **state)
 
 int main(void)
 {
-#define TEXT_TEST(test) cmocka_unit_test_setup_teardown(test, text_files_setup, text_files_teardown)
     const struct CMUnitTest tests[] = {
-        TEXT_TEST(files_with_and_without_a_header_hold_the_same_tokens),
-        TEXT_TEST(files_that_are_not_tokens_are_refused),
-        TEXT_TEST(texts_of_a_binary_task_are_token_ids),
-        TEXT_TEST(texts_that_are_not_token_ids_are_refused),
-        TEXT_TEST(the_largest_vocabulary_leaves_room_for_the_specials),
-        TEXT_TEST(labels_need_a_token_each),
+        cmocka_unit_test_setup_teardown(files_with_and_without_a_header_hold_the_same_tokens, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(files_that_are_not_tokens_are_refused, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(texts_of_a_binary_task_are_token_ids, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(texts_that_are_not_token_ids_are_refused, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(the_largest_vocabulary_leaves_room_for_the_specials, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(labels_need_a_token_each, text_files_setup, text_files_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
