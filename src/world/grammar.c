@@ -191,7 +191,10 @@ static struct hash128 items_hash(const struct grammar_item *items, int count)
     struct hasher hasher;
     hasher_init(&hasher, "grammar items");
     hasher_add_integer(&hasher, "items", count);
-    hasher_add_hash(&hasher, "bytes", hash_bytes(items, (size_t)count * sizeof items[0]));
+    for (int i = 0; i < count; i++) { /* behind its length an item's tokens are not defined */
+        hasher_add_integer(&hasher, "label", items[i].label);
+        hasher_add_hash(&hasher, "tokens", hash_bytes(items[i].token, items[i].length * sizeof items[i].token[0]));
+    }
     return hasher_finish(&hasher);
 }
 
