@@ -13,8 +13,9 @@ int world_create(const struct world_spec *spec, const char (*tasks)[NAME_MAX_BYT
                  struct world **world, struct error *err);
 void world_destroy(struct world **world);
 const struct world_facts *world_facts(const struct world *world);
-/* Names of the tasks that the built-in grammar offers; count, or -1 past the end. */
+/* Names of the tasks that the built-in grammar offers; NULL past the end. */
 const char *world_grammar_task(int index);
+const char *world_grammar_rule(int index); /* how its items are made and labelled, in a sentence */
 bool world_has_task(const struct world_spec *spec, const char *name);
 
 /* ---- reading: token[context + 1], a window and the token after it ---- */

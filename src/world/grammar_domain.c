@@ -64,9 +64,9 @@ static void draw_order(struct random_cursor *cursor, struct grammar_domain *doma
     double weight[CLAUSE_END + 1];
     weight[SUBJECT] = between(cursor, 0.8, 1.6);
     weight[OBJECT] = between(cursor, 0.8, 1.6);
-    weight[PLACE] = between(cursor, 0.1, 0.4);
+    weight[PLACE] = between(cursor, 0.1, 0.3);
     weight[VERB] = between(cursor, 0.8, 1.6);
-    weight[CLAUSE_END] = between(cursor, 0.4, 1.0);
+    weight[CLAUSE_END] = between(cursor, 0.5, 1.2);
     fill_next(domain, weight);
 }
 
@@ -75,18 +75,18 @@ static void draw_rates(struct random_cursor *cursor, struct grammar_domain *doma
     domain->plural = between(cursor, 0.4, 0.6);
     domain->past = between(cursor, 0.4, 0.6);
     domain->first_determiner = between(cursor, 0.2, 0.8);
-    domain->adverb = between(cursor, 0.05, 0.25);
-    domain->adjective_one = between(cursor, 0.2, 0.4);
-    domain->adjective_two = between(cursor, 0.1, 0.25);
-    domain->relative = between(cursor, 0.04, 0.12);
-    domain->tag = between(cursor, 0.08, 0.15);
-    domain->pronoun_subject = between(cursor, 0.2, 0.35);
-    domain->pronoun_object = between(cursor, 0.15, 0.25);
-    domain->sub_first = between(cursor, 0.05, 0.15);
-    domain->sub_last = between(cursor, 0.1, 0.25);
-    domain->coordinate = between(cursor, 0.3, 0.5);
+    domain->adverb = between(cursor, 0.05, 0.15);
+    domain->adjective_one = between(cursor, 0.15, 0.3);
+    domain->adjective_two = between(cursor, 0.2, 0.35);
+    domain->relative = between(cursor, 0.03, 0.08);
+    domain->tag = between(cursor, 0.06, 0.12);
+    domain->pronoun_subject = between(cursor, 0.25, 0.35);
+    domain->pronoun_object = between(cursor, 0.2, 0.25);
+    domain->sub_first = between(cursor, 0.1, 0.15);
+    domain->sub_last = between(cursor, 0.15, 0.25);
+    domain->coordinate = between(cursor, 0.2, 0.35);
     domain->stay_topic = between(cursor, 0.6, 0.8);
-    domain->opener = between(cursor, 0.85, 0.95);
+    domain->opener = between(cursor, 0.92, 0.98);
 }
 
 void grammar_domain_init(struct grammar_domain *domain, uint64_t world_seed, bool reserved, int number)

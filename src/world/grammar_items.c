@@ -63,7 +63,6 @@ static void put_verb(struct writer *writer, int tense, int event, int subject)
 
 static void put_adjectives(struct writer *writer, const struct phrase *phrase, int order)
 {
-    if (phrase->adjectives == 1) order = below(writer, 2);
     if (phrase->swapped) order = !order;
     if (phrase->adjectives > 0) put_any(writer, ADJECTIVE_SIZE + order, ADJECTIVES);
     if (phrase->adjectives > 1) put_any(writer, ADJECTIVE_SIZE + !order, ADJECTIVES);
@@ -130,20 +129,21 @@ static struct phrase *phrase_of(struct clause *clause, int constituent)
 
 /* ---- composed tasks ---- */
 
-/* One or two of three nouns are plural, whatever the label; past tense, where verbs show no number; an adjective
- * between every determiner and its noun. */
-static bool build_number(struct writer *writer, int constituent, int label)
+/* Of `phrases` nouns at least one is plural and at least one is not, as many under either label; past tense, where
+ * verbs show no number; an adjective between every determiner and its noun. */
+static bool build_number(struct writer *writer, int phrases, int constituent, int label)
 {
-    struct clause clause = draw_clause(writer, 3, below(writer, TOPICS));
+    struct clause clause = draw_clause(writer, phrases, below(writer, TOPICS));
+    int plurals = 1 + below(writer, phrases - 1), others = plurals - label, chosen = below(writer, phrases - 1);
     clause.tense = PAST;
-    int plurals = 1 + below(writer, 2), others = plurals - label, other = below(writer, 2);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < phrases; i++) {
         struct phrase *phrase = &clause.phrase[i];
         phrase->adjectives = (uint8_t)(1 + (below(writer, 4) == 0));
+        if (phrases == 3) phrase->adverb = true; /* else the noun before an object would be known to be none */
         if (phrase->constituent == constituent)
             phrase->number = (uint8_t)label;
         else
-            phrase->number = (uint8_t)(others == 2 || (others == 1 && other-- == 0));
+            phrase->number = (uint8_t)(others == phrases - 1 || (others == 1 && chosen-- == 0));
     }
     put_clause(writer, &clause);
     return finish(writer);
@@ -153,14 +153,14 @@ bool build_subject_number(const struct grammar *grammar, const struct grammar_do
                           struct random_cursor *cursor, int label, struct sentence *sentence)
 {
     struct writer writer = start(grammar, domain, cursor, sentence);
-    return build_number(&writer, SUBJECT, label);
+    return build_number(&writer, 2, SUBJECT, label);
 }
 
 bool build_object_number(const struct grammar *grammar, const struct grammar_domain *domain,
                          struct random_cursor *cursor, int label, struct sentence *sentence)
 {
     struct writer writer = start(grammar, domain, cursor, sentence);
-    return build_number(&writer, OBJECT, label);
+    return build_number(&writer, 3, OBJECT, label);
 }
 
 bool build_tense(const struct grammar *grammar, const struct grammar_domain *domain, struct random_cursor *cursor,

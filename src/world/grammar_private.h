@@ -1,22 +1,28 @@
 /* The grammar world: a family of probabilistic grammars over one vocabulary of invented-English words.
  *
- *   grammar_lexicon.c   tokens: which word is which token, and what it is        grammar_items.c   sentences of the
- * tasks grammar_domain.c    what one domain prefers, drawn from (world seed, number) grammar_tasks.c   the table of
- * tasks grammar_process.c   the left-to-right generator and its exact probabilities  grammar.c         the seam to
- * world.c
+ *   grammar_lexicon.c   which word is which token, and what it is
+ *   grammar_domain.c    what one domain prefers, drawn from (world seed, number)
+ *   grammar_process.c   the left-to-right generator: what can come next, and the state after it
+ *   grammar_words.c     which word of a category comes, and its exact probability
+ *   grammar_items.c     sentences of the tasks
+ *   grammar_tasks.c     the table of tasks; balance, and keeping sentences apart
+ *   grammar.c           the seam to world.c
  *
  * The language.  Case is on the determiner, number on the noun, tense on the verb, so the order of subject and object
  * is free.  A clause opens with a particle (main or subordinate); a sentence is one clause, two coordinated main
  * clauses, or a main clause with a subordinate one before or after it.  Nouns carry relative clauses between "who" and
- * "ye", two deep. main clause   particle [adverb] S V [adverb] O [adverb] preposition-P, in an order the domain likes
- *   agreement     a present verb shows its subject's number (in domains that agree), however far away the subject is
- *   adjectives    of two, the particle of the clause says whether size or colour comes first
- *   topic         all nouns of a sentence are of one topic, and the topic tends to stay
- *   events        in "A and B" the first verb is a setting-out verb, the second a bringing-home verb
- *   discourse     the next sentence may open with a pronoun for the last subject or object, agreeing in number; and
- * which particle opens it depends on the tense of the last sentence tags          a sentence may be followed by "it is
- * LABEL", true of that sentence Every choice can be read off the next word, so the generator is a deterministic
- * automaton over words: its state after a prefix is known and the probability of the next word is exact. */
+ * "ye", two deep.
+ *   - main clause: particle, subject, verb, [object], [preposition and place], each phrase perhaps after an adverb, in
+ *     an order that the domain likes
+ *   - agreement: a present verb shows the number of its subject (in domains that agree), wherever that is
+ *   - adjectives: the particle of the clause says whether size or colour comes first
+ *   - topic: all nouns of a sentence are of one topic, and the topic tends to stay
+ *   - events: in "A and B" the first verb is of setting out, the second of bringing home
+ *   - discourse: the next sentence may open with a pronoun for the last subject or object, which shows its number; else
+ *     the tense of the last sentence makes some particles likelier to open it
+ *   - tags: a sentence may be followed by "it is LABEL", true of that sentence
+ * Every choice can be read off the next word: the generator is a deterministic automaton over words, its state after a
+ * prefix is known, and the probability of the next word is exact. */
 #ifndef PALIMPSEST_GRAMMAR_PRIVATE_H
 #define PALIMPSEST_GRAMMAR_PRIVATE_H
 
@@ -167,7 +173,7 @@ struct process { /* state of the automaton */
     uint8_t where, clause;
     uint8_t done, subject, event; /* of the clause: constituents there, number of the subject, class of the verb */
     uint8_t order_code;           /* of the clause: subject, object, place in their order, two bits each */
-    uint8_t constituent, adjectives, first_adjective, adjective_order; /* of the noun phrase */
+    uint8_t constituent, adjectives, adjective_order; /* of the noun phrase */
     uint8_t depth, head[3]; /* of relative clauses; head[d]: number of the noun that clause d + 1 modifies */
     uint8_t noun_number;
     uint8_t tagged; /* the last sentence has its tag already */
@@ -180,6 +186,10 @@ struct choice { /* the next word is of `category` with probability `weight` */
 };
 enum { CHOICES_MOST = 12 };
 int process_choices(const struct grammar_domain *domain, const struct process *process, struct choice *choice);
+/* Within the category: a word by its probability, and the probability of one (grammar_words.c). */
+int draw_word(const struct lexicon *lexicon, const struct grammar_domain *domain, const struct process *process,
+              int category, struct random_cursor *cursor);
+double word_probability(const struct grammar_domain *domain, const struct process *process, const struct word *word);
 int process_draw(const struct lexicon *lexicon, const struct grammar_domain *domain, const struct process *process,
                  struct random_cursor *cursor);
 /* Probability of `token` in that state; 0 when it cannot come. */

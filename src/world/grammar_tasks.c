@@ -19,9 +19,9 @@ const struct task_rule task_rules[TASK_COUNT] = {
                            "orders are common"},
     [TASK_TENSE] = {"tense", 2, LABELS_TENSE, false, false, build_tense,
                     "tense of the main clause; a subordinate clause before or after it has the other tense"},
-    [TASK_SUBJECT_NUMBER] = {"subject_number", 2, LABELS_SUBJECT, false, false, build_subject_number,
-                             "number of the subject; one or two of the three nouns are plural, and the verb is past, "
-                             "which shows no number"},
+    [TASK_SUBJECT_NUMBER] =
+        {"subject_number", 2, LABELS_SUBJECT, false, false, build_subject_number,
+         "number of the subject; the object has the other, and the verb is past, which shows no number"},
     [TASK_OBJECT_NUMBER] =
         {"object_number", 2, LABELS_OBJECT, false, false, build_object_number,
          "number of the object; one or two of the three nouns are plural, and the verb is past, which shows no number"},
@@ -37,6 +37,8 @@ const struct task_rule task_rules[TASK_COUNT] = {
 };
 
 const char *world_grammar_task(int index) { return index >= 0 && index < TASK_COUNT ? task_rules[index].name : NULL; }
+
+const char *world_grammar_rule(int index) { return index >= 0 && index < TASK_COUNT ? task_rules[index].rule : NULL; }
 
 static struct hash128 sentence_hash(const struct sentence *sentence)
 {
@@ -107,7 +109,7 @@ static void fill_item(const struct grammar *grammar, enum grammar_task task, str
         if (!rule->build(grammar, domain, cursor, item->label, &sentence)) continue;
         if (!make_own(grammar, domain, cursor, task, &sentence)) continue;
         if (seen_before(seen, sentence_hash(&sentence).high | 1)) continue;
-        memcpy(item->token, sentence.token, sizeof item->token);
+        memcpy(item->token, sentence.token, (size_t)sentence.length * sizeof item->token[0]); /* the rest stays 0 */
         item->length = (uint8_t)sentence.length;
         return;
     }
