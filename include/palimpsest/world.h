@@ -32,7 +32,8 @@ void world_read(const struct world *world, const struct reading *reading, uint64
 /* Hash of the mixture as data: the training hashes of its domains in order. */
 struct hash128 world_reading_hash(const struct world_facts *facts, const struct reading *reading);
 /* Fixed evaluation windows of one reference domain (0 .. domains + task_domains - 1): never read in training. */
-int world_reference_windows(const struct world *world, int domain, int context, int64_t tokens); /* how many there are */
+/* How many to use for so many tokens: tokens / context, at least 1, at most what there is (text: the held-out tail). */
+int world_reference_windows(const struct world *world, int domain, int context, int64_t tokens);
 void world_reference(const struct world *world, int domain, int window, int context, uint16_t *token);
 /* Entropy floor on those windows, nats per token: the loss of the predictor that knows the domains of `reading` and that
  * they are equally likely, from its exact prefix probabilities.  NaN where no exact floor is known: text, or a domain

@@ -56,11 +56,11 @@ static void a_word_that_tells_the_label_is_found_by_counting_words(void **contex
 static void an_order_that_tells_the_label_is_found_by_pairs_only(void **context)
 {
     (void)context;
-    struct made_task made = {.length = 2};
+    static const uint16_t of[2][4] = {{9, 5, 6, 9}, {9, 6, 5, 9}}; /* the same words before the others, too */
+    struct made_task made = {.length = 4};
     for (int i = 0; i < 2 * ITEMS; i++) {
         made.label[i] = i % 2;
-        made.token[i][made.label[i]] = 5;
-        made.token[i][1 - made.label[i]] = 6;
+        for (int t = 0; t < 4; t++) made.token[i][t] = of[made.label[i]][t];
     }
     struct task_baselines baselines = baselines_of(&made, 2);
     assert_true(baselines.unigram == 0.5);
@@ -77,7 +77,7 @@ static void the_majority_is_that_of_train_scored_on_test(void **context)
     assert_true(baselines_of(&made, 2).majority == 0.2);
 }
 
-/* By hand: train has label 0 once with tokens (1 1 2), label 1 three times with (2 3 3); add-one over 3 features. */
+/* By hand: train has label 0 ten times with tokens (1 1 2), label 1 thirty times with (2 3 3). */
 static void naive_bayes_weighs_words_as_its_formula_says(void **context)
 {
     (void)context;
@@ -87,12 +87,20 @@ static void naive_bayes_weighs_words_as_its_formula_says(void **context)
         made.label[i] = i % 4 != 0;
         for (int t = 0; t < 3; t++) made.token[i][t] = of[made.label[i]][t];
     }
-    /* (2 2 1): label 0 has prior 11/42, P(2) = 11/33, P(1) = 21/33; label 1 prior 31/42, P(2) = 31/93, P(1) = 1/93 */
+    /* P(1), P(2), P(3) are 21, 11, 1 of 33 under label 0 and 1, 31, 61 of 93 under label 1; priors are 11 to 31.
+     * (2 2 1) is 0 by 71 to 1; (1 3 2) is 1 by 33 to 32, and by nothing if smoothing forgot the number of features */
     for (int i = 0; i < ITEMS; i++) {
-        made.token[ITEMS + i][0] = made.token[ITEMS + i][1] = 2;
-        made.token[ITEMS + i][2] = i < 10 ? 1 : 2; /* (2 2 2): the same in both, so the prior decides for 1 */
+        made.token[ITEMS + i][0] = i < 10 ? 2 : 1;
+        made.token[ITEMS + i][1] = i < 10 ? 2 : 3;
+        made.token[ITEMS + i][2] = i < 10 ? 1 : 2;
     }
     assert_true(baselines_of(&made, 2).unigram == 0.25);
+}
+
+static int all_memory_was_given_back(void **context)
+{
+    (void)context;
+    return memory_count().blocks == 0 ? 0 : -1;
 }
 
 int main(void)
@@ -103,5 +111,5 @@ int main(void)
         cmocka_unit_test(the_majority_is_that_of_train_scored_on_test),
         cmocka_unit_test(naive_bayes_weighs_words_as_its_formula_says),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, all_memory_was_given_back);
 }

@@ -76,6 +76,18 @@ static int places_that_differ(const struct world *world, const struct reading *a
     return count;
 }
 
+static void a_window_needs_the_token_after_it(void **state)
+{
+    struct text_files *files = *state;
+    binary_world(files, TOKENS);
+    corpus_add_count(files, "count", 0, TOKENS - 1); /* with the separator 800 tokens: the last ten have no target */
+    struct world *world = text_world(files, CONTEXT);
+    struct reading reading = reading_of(3);
+    assert_int_equal(world_facts(world)->domain[0].tokens, 790);
+    for (uint64_t i = 0; i < 79; i++) assert_true(window_read(world, &reading, i) < 79);
+    world_destroy(&world);
+}
+
 static void the_order_of_windows_depends_on_seed_and_epoch(void **state)
 {
     struct world *world = counting_world(*state);
@@ -180,6 +192,16 @@ static void shuffles_are_permutations_of_any_count(void **state)
     assert_true(shuffle_index(stream, 0, UINT32_MAX, UINT32_MAX - 1) < UINT32_MAX);
 }
 
+static void neighbours_do_not_stay_neighbours(void **state)
+{
+    struct random_stream stream = random_stream("test", 2, NULL);
+    int together = 0;
+    (void)state;
+    for (uint32_t i = 0; i + 1 < 1000; i++)
+        together += shuffle_index(stream, 0, 1000, i + 1) == shuffle_index(stream, 0, 1000, i) + 1;
+    assert_true(together < 8); /* about Poisson with mean 1 */
+}
+
 /* Over many keys every element comes to every place about equally often: chi-square with 36 cells. */
 static void shuffles_favour_no_place(void **state)
 {
@@ -202,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_epoch_reads_every_window_once, text_files_setup, text_files_teardown),
         cmocka_unit_test_setup_teardown(shorter_contexts_read_the_same_text_in_more_windows, text_files_setup,
                                         text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_window_needs_the_token_after_it, text_files_setup, text_files_teardown),
         cmocka_unit_test_setup_teardown(the_order_of_windows_depends_on_seed_and_epoch, text_files_setup,
                                         text_files_teardown),
         cmocka_unit_test_setup_teardown(reference_windows_are_the_held_out_tail_each_once, text_files_setup,
@@ -213,6 +236,7 @@ int main(void)
                                         text_files_teardown),
         cmocka_unit_test_setup_teardown(a_text_world_has_no_floor, text_files_setup, text_files_teardown),
         cmocka_unit_test(shuffles_are_permutations_of_any_count),
+        cmocka_unit_test(neighbours_do_not_stay_neighbours),
         cmocka_unit_test(shuffles_favour_no_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

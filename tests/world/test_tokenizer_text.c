@@ -159,6 +159,17 @@ static void the_most_frequent_pairs_are_merged_first(void **state)
     tokenizer_destroy(&bpe);
 }
 
+static void the_last_blank_goes_with_the_word_after_it(void **state)
+{
+    struct tokenizer bpe;
+    struct text_piece pieces = piece("x word word word");
+    (void)state;
+    tokenizer_bpe_create(&bpe, &pieces, 1, 100);
+    assert_round(&bpe, " word", " word", 1);
+    assert_round(&bpe, "   word\n word", "   word\n word", 2 + 1 + 1 + 1);
+    tokenizer_destroy(&bpe);
+}
+
 static void a_repeated_letter_is_merged_from_the_left(void **state)
 {
     struct tokenizer bpe;
@@ -308,6 +319,7 @@ int main(void)
         cmocka_unit_test(capitals_become_small_beyond_ascii_too),
         cmocka_unit_test(very_long_words_are_cut_between_characters),
         cmocka_unit_test(the_most_frequent_pairs_are_merged_first),
+        cmocka_unit_test(the_last_blank_goes_with_the_word_after_it),
         cmocka_unit_test(a_repeated_letter_is_merged_from_the_left),
         cmocka_unit_test(byte_pairs_give_back_every_byte),
         cmocka_unit_test(incremental_merges_equal_those_by_counting_anew),

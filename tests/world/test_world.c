@@ -187,6 +187,12 @@ static void tasks_are_found_by_name_in_the_spec_or_the_grammar(void **context)
     assert_false(world_has_task(&grammar, "b"));
 }
 
+static int all_memory_was_given_back(void **context)
+{
+    (void)context;
+    return memory_count().blocks == 0 ? 0 : -1;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,5 +207,5 @@ int main(void)
         cmocka_unit_test(the_floor_is_missing_where_it_is_not_known),
         cmocka_unit_test(tasks_are_found_by_name_in_the_spec_or_the_grammar),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, all_memory_was_given_back);
 }
