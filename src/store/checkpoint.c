@@ -51,7 +51,7 @@ static char *path_of(const char *results_path, struct hash128 id, int copy)
 /* ---- writing ---- */
 
 /* A file in memory with room for the state, so that it need not grow; never on disk. */
-static hid_t create_in_memory(const char *path, const struct state *state)
+static hid_t create_in_memory(const char *path, const struct state *state, struct error *err)
 {
     size_t floats = state->floats * (state->moments ? 3 : 1);
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS), create_list = H5Pcreate(H5P_FILE_CREATE);
@@ -59,6 +59,7 @@ static hid_t create_in_memory(const char *path, const struct state *state)
     H5Pset_userblock(create_list, FRONT_BYTES);
     H5Pset_obj_track_times(create_list, false);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, create_list, access_list);
+    if (file < 0) hdf_fail(err, path, "cannot be composed");
     H5Pclose(create_list);
     H5Pclose(access_list);
     return file;
@@ -80,8 +81,8 @@ static int write_memory(const struct hdf *hdf, struct hash128 id)
 
 static int write_state(const char *path, struct hash128 id, const struct state *state, struct error *err)
 {
-    struct hdf hdf = {.file = create_in_memory(path, state), .path = path, .err = err};
-    if (hdf.file < 0) return hdf_fail(err, path, "cannot be composed");
+    struct hdf hdf = {.file = create_in_memory(path, state, err), .path = path, .err = err};
+    if (hdf.file < 0) return -1;
     int status = state_put(&hdf, state);
     if (status == 0) status = write_memory(&hdf, id);
     H5Fclose(hdf.file);

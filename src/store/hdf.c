@@ -44,10 +44,10 @@ int hdf_group(const struct hdf *hdf, const char *name)
     H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_obj_track_times(list, false);
     hid_t group = H5Gcreate2(hdf->file, name, H5P_DEFAULT, list, H5P_DEFAULT);
+    int status = group < 0 ? hdf_fail(hdf->err, hdf->path, "the group %s cannot be created", name) : 0;
+    if (group >= 0) H5Gclose(group);
     H5Pclose(list);
-    if (group < 0) return hdf_fail(hdf->err, hdf->path, "the group %s cannot be created", name);
-    H5Gclose(group);
-    return 0;
+    return status;
 }
 
 static hid_t dataset_properties(hid_t type, const void *fill)

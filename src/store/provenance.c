@@ -16,14 +16,16 @@ static hid_t fixed_text(size_t size)
 #define PROVENANCE_NUMBERS(X)                                                                                          \
     X(started, H5T_NATIVE_DOUBLE)                                                                                      \
     X(seconds, H5T_NATIVE_DOUBLE)                                                                                      \
-    X(training_seconds, H5T_NATIVE_DOUBLE) X(measuring_seconds, H5T_NATIVE_DOUBLE)                                     \
-        X(flops_per_second, H5T_NATIVE_DOUBLE) X(rank, H5T_NATIVE_INT) X(attempts, H5T_NATIVE_INT)
+    X(training_seconds, H5T_NATIVE_DOUBLE)                                                                             \
+    X(measuring_seconds, H5T_NATIVE_DOUBLE) X(flops_per_second, H5T_NATIVE_DOUBLE) X(rank, H5T_NATIVE_INT)             \
+        X(attempts, H5T_NATIVE_INT)
 #define CERTIFICATE_NUMBERS(X)                                                                                         \
     X(ranks, H5T_NATIVE_INT)                                                                                           \
     X(makespan, H5T_NATIVE_DOUBLE)                                                                                     \
-    X(work, H5T_NATIVE_DOUBLE) X(critical_path, H5T_NATIVE_DOUBLE) X(lower_bound, H5T_NATIVE_DOUBLE)                   \
-        X(idle_parent, H5T_NATIVE_DOUBLE) X(idle_tail, H5T_NATIVE_DOUBLE) X(idle_io, H5T_NATIVE_DOUBLE)                \
-            X(idle_drain, H5T_NATIVE_DOUBLE) X(steps_executed, H5T_NATIVE_INT64) X(steps_tree, H5T_NATIVE_INT64)       \
+    X(work, H5T_NATIVE_DOUBLE)                                                                                         \
+    X(critical_path, H5T_NATIVE_DOUBLE) X(lower_bound, H5T_NATIVE_DOUBLE) X(idle_parent, H5T_NATIVE_DOUBLE)            \
+        X(idle_tail, H5T_NATIVE_DOUBLE) X(idle_io, H5T_NATIVE_DOUBLE) X(idle_drain, H5T_NATIVE_DOUBLE)                 \
+            X(steps_executed, H5T_NATIVE_INT64) X(steps_tree, H5T_NATIVE_INT64)                                        \
                 X(flops_per_cell_alone, H5T_NATIVE_DOUBLE) X(flops_one_pretraining_each, H5T_NATIVE_DOUBLE)            \
                     X(flops_tree, H5T_NATIVE_DOUBLE) X(stages_done, H5T_NATIVE_INT) X(stages_failed, H5T_NATIVE_INT)   \
                         X(stages_skipped, H5T_NATIVE_INT)

@@ -4,9 +4,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_private.h"
+
+enum { RESERVE_BYTES = 1 << 20 };
 
 /* ---- variables ---- */
 
@@ -113,20 +117,51 @@ static int fill_file(const struct hdf *hdf, const struct plan *plan, const char 
     return sweep_create(hdf, plan, explained);
 }
 
-static hid_t create_file(const char *path)
+/* No sieve buffer: a write that fails says so at once, not when its dataset is closed. */
+static hid_t create_file(const char *path, struct error *err)
 {
-    hid_t list = H5Pcreate(H5P_FILE_CREATE);
+    hid_t list = H5Pcreate(H5P_FILE_CREATE), access_list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_obj_track_times(list, false);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, list, H5P_DEFAULT);
+    H5Pset_sieve_buf_size(access_list, 0);
+    H5Pset_fclose_degree(access_list, H5F_CLOSE_STRONG);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, list, access_list);
+    if (file < 0) hdf_fail(err, path, "cannot be created");
     H5Pclose(list);
+    H5Pclose(access_list);
     return file;
+}
+
+/* HDF5 does not survive a flush that fails: it can then neither close the file nor end without a crash.  So room for
+ * all that is still to be flushed is taken from the disk before HDF5 writes it, where a full disk is only an error ...
+ */
+static int reserve(const struct hdf *hdf)
+{
+    int *descriptor;
+    hsize_t size;
+    if (H5Fget_vfd_handle(hdf->file, H5P_DEFAULT, (void **)&descriptor) < 0 || H5Fget_filesize(hdf->file, &size) < 0)
+        return hdf_fail(hdf->err, hdf->path, "cannot be measured");
+    if (fallocate(*descriptor, FALLOC_FL_KEEP_SIZE, 0, (off_t)size + RESERVE_BYTES) == 0) return 0;
+    if (errno == EOPNOTSUPP || errno == ENOSYS) return 0; /* not every file system can reserve */
+    return error_set(hdf->err, ERROR_OUTSIDE, "%s: cannot be written: %s", hdf->path, strerror(errno));
+}
+
+/* ... and what is left of a skeleton that failed goes to a file in memory, which takes everything. */
+static void divert(hid_t file)
+{
+    int *descriptor, memory = memfd_create("abandoned skeleton", MFD_CLOEXEC);
+    if (memory >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) >= 0) dup2(memory, *descriptor);
+    if (memory >= 0) close(memory);
 }
 
 static int sync_file(const char *path, struct error *err)
 {
-    int descriptor = open(path, O_RDWR | O_CLOEXEC);
-    int status = descriptor < 0 ? -1 : fsync(descriptor);
+    struct stat facts;
+    int descriptor = open(path, O_RDWR | O_CLOEXEC), status = -1;
+    if (descriptor >= 0 && fstat(descriptor, &facts) == 0) {
+        status = ftruncate(descriptor, facts.st_size); /* gives back what was reserved and not needed */
+        if (status == 0) status = fsync(descriptor);
+    }
     if (status != 0) error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", path, strerror(errno));
     if (descriptor >= 0) close(descriptor);
     return status;
@@ -134,9 +169,11 @@ static int sync_file(const char *path, struct error *err)
 
 static int write_skeleton(const char *path, const struct plan *plan, const char *explained, struct error *err)
 {
-    struct hdf hdf = {.file = create_file(path), .path = path, .err = err};
-    if (hdf.file < 0) return hdf_fail(err, path, "cannot be created");
+    struct hdf hdf = {.file = create_file(path, err), .path = path, .err = err};
+    if (hdf.file < 0) return -1;
     int status = fill_file(&hdf, plan, explained);
+    if (status == 0) status = reserve(&hdf);
+    if (status != 0) divert(hdf.file);
     if (H5Fclose(hdf.file) < 0 && status == 0) status = hdf_fail(err, path, "cannot be written");
     return status == 0 ? sync_file(path, err) : -1;
 }

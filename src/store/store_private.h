@@ -21,7 +21,8 @@ enum {
 
 /* Quiet library, and file locks only where the file system has them; before any other HDF5 call of an entry. */
 void hdf_begin(void);
-/* Fills err with "path: what: the deepest reason on HDF5's error stack" (ERROR_OUTSIDE); returns -1. */
+/* Fills err with "path: what: the deepest reason on HDF5's error stack" (ERROR_OUTSIDE); returns -1.
+ * Must come before any other call of HDF5, which would clear the stack. */
 int hdf_fail(struct error *err, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
 hid_t hdf_text_type(void); /* variable-length UTF-8; H5Tclose */
 

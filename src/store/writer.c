@@ -178,8 +178,9 @@ static int open_together(struct store *store, struct error *err)
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fapl_mpio(access_list, store->comm, MPI_INFO_NULL);
     store->file = H5Fopen(store->path, H5F_ACC_RDWR, access_list);
+    int status = store->file < 0 ? hdf_fail(err, store->path, "cannot be opened through MPI-IO") : 0;
     H5Pclose(access_list);
-    return store->file < 0 ? hdf_fail(err, store->path, "cannot be opened through MPI-IO") : 0;
+    return status;
 }
 
 int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct store **store, struct error *err)

@@ -3,11 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -194,26 +192,6 @@ static void a_checkpoint_under_another_name_is_refused(void **state)
     state_destroy(&weights);
 }
 
-static void a_full_disk_leaves_the_checkpoint_before_it(void **state)
-{
-    (void)state;
-    struct state *weights = make_state(false, 0), *read = NULL;
-    struct rlimit before, small;
-    write_state(weights);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    small = before;
-    small.rlim_cur = 4096;
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &small);
-    int status = checkpoint_write(results, id, 0, weights, &err);
-    setrlimit(RLIMIT_FSIZE, &before);
-    assert_int_equal(status, -1);
-    assert_non_null(strstr(err.text, "File too large"));
-    assert_int_equal(checkpoint_read(results, id, 0, &read, &err), 0);
-    state_destroy(&read);
-    state_destroy(&weights);
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -241,7 +219,6 @@ int main(void)
         cmocka_unit_test(a_checkpoint_cut_short_at_any_length_is_refused),
         cmocka_unit_test(a_flipped_bit_anywhere_is_found),
         cmocka_unit_test(a_checkpoint_under_another_name_is_refused),
-        cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before_it),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

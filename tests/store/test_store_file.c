@@ -2,13 +2,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,31 +207,6 @@ static void a_truncated_file_is_refused_at_every_length(void **state)
     }
 }
 
-/* A limit on the size of files stands for a full disk: both fail a write in the middle. */
-static void a_full_disk_leaves_the_old_file_and_no_temporary_one(void **state)
-{
-    (void)state;
-    struct rlimit before, small;
-    create();
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    small = before;
-    signal(SIGXFSZ, SIG_IGN);
-    for (rlim_t most = 1024; most < 300000; most = most * 3) {
-        small.rlim_cur = most;
-        setrlimit(RLIMIT_FSIZE, &small);
-        int status = store_create(path, fixture->plan, NULL, true, &err);
-        setrlimit(RLIMIT_FSIZE, &before);
-        assert_int_equal(status, -1);
-        assert_int_equal(err.kind, ERROR_OUTSIDE);
-        assert_non_null(strstr(err.text, "File too large"));
-    }
-    struct store_reader *reader = open_reader();
-    store_reader_close(&reader);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
-    assert_int_equal(mkdir(folder, 0777), 0);
-}
-
 static void a_plan_without_sharing_lays_out_the_same_stage_table(void **state)
 {
     (void)state;
@@ -303,7 +275,6 @@ int main(void)
         cmocka_unit_test(a_file_that_is_there_is_not_replaced_unasked),
         cmocka_unit_test(files_that_are_not_results_are_named_for_what_they_are),
         cmocka_unit_test(a_truncated_file_is_refused_at_every_length),
-        cmocka_unit_test(a_full_disk_leaves_the_old_file_and_no_temporary_one),
         cmocka_unit_test(a_plan_without_sharing_lays_out_the_same_stage_table),
         cmocka_unit_test(removing_takes_the_checkpoints_along_and_may_be_repeated),
     };

@@ -1,0 +1,153 @@
+/* A disk that takes no more after the n-th write, for every n: a clear error, the old file untouched, no temporary
+ * file, and a program that goes on.  This program stands between HDF5 and the system: its pwrite and write are the
+ * ones that the shared library calls. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "palimpsest/store.h"
+
+#include "plan_fixture.h"
+
+static char folder[] = "/tmp/test_store_faults_XXXXXX", path[64];
+static struct fixture *fixture;
+static struct error err;
+static long writes_left = -1; /* until the disk is full; -1: it never is */
+static off_t reserved;        /* end of what the file being written has for sure */
+
+static bool is_ours(int descriptor)
+{
+    char link[64], target[256] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    return readlink(link, target, sizeof target - 1) > 0 && strncmp(target, folder, strlen(folder)) == 0;
+}
+
+/* A full disk still takes bytes over bytes that are there. */
+static bool disk_refuses(int descriptor, off_t end)
+{
+    struct stat facts;
+    if (writes_left < 0 || !is_ours(descriptor)) return false;
+    if (fstat(descriptor, &facts) == 0 && (end <= facts.st_size || end <= reserved)) return false;
+    if (writes_left > 0) {
+        writes_left--;
+        return false;
+    }
+    errno = ENOSPC;
+    return true;
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t place)
+{
+    return disk_refuses(descriptor, place + (off_t)count) ? -1 : syscall(SYS_pwrite64, descriptor, bytes, count, place);
+}
+
+int fallocate(int descriptor, int mode, off_t place, off_t count)
+{
+    if (disk_refuses(descriptor, place + count)) return -1;
+    if (is_ours(descriptor)) reserved = place + count;
+    return (int)syscall(SYS_fallocate, descriptor, mode, place, count);
+}
+
+ssize_t write(int descriptor, const void *bytes, size_t count)
+{
+    return disk_refuses(descriptor, lseek(descriptor, 0, SEEK_CUR) + (off_t)count)
+               ? -1
+               : syscall(SYS_write, descriptor, bytes, count);
+}
+
+/* Calls `make` with 0, 1, 2, ... writes allowed until it succeeds; returns how many it needed. */
+static long fail_each_write(int (*make)(void))
+{
+    for (long allowed = 0;; allowed++) {
+        memset(&err, 0, sizeof err);
+        writes_left = allowed;
+        reserved = 0;
+        int status = make();
+        writes_left = -1;
+        if (status == 0) return allowed;
+        assert_int_equal(err.kind, ERROR_OUTSIDE);
+        if (!strstr(err.text, "No space left on device")) fail_msg("%s", err.text);
+    }
+}
+
+static int make_results(void) { return store_create(path, fixture->plan, "explained", true, &err); }
+
+static void a_full_disk_at_any_write_leaves_the_old_results_and_no_temporary_file(void **state)
+{
+    (void)state;
+    struct store_reader *reader;
+    struct stat before, after;
+    assert_int_equal(make_results(), 0);
+    assert_int_equal(stat(path, &before), 0);
+    reserved = 0;
+    writes_left = 20;
+    assert_int_equal(make_results(), -1);
+    writes_left = -1;
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_true(fail_each_write(make_results) > 20);
+    assert_int_equal(store_reader_open(path, &reader, &err), 0);
+    store_reader_close(&reader);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
+    assert_int_equal(mkdir(folder, 0777), 0);
+}
+
+static int make_checkpoint(void)
+{
+    struct model_shape shape = {.layers = 1, .width = 4, .heads = 1, .context = 4, .vocabulary = 8, .feed_forward = 2};
+    struct state *weights = state_create(&shape, NULL, 0, true);
+    int status = checkpoint_write(path, (struct hash128){1, 2}, 0, weights, &err);
+    state_destroy(&weights);
+    return status;
+}
+
+static void a_full_disk_leaves_the_checkpoint_before_it(void **state)
+{
+    (void)state;
+    struct state *read = NULL;
+    assert_int_equal(make_checkpoint(), 0);
+    assert_true(fail_each_write(make_checkpoint) > 0);
+    assert_int_equal(checkpoint_read(path, (struct hash128){1, 2}, 0, &read, &err), 0);
+    state_destroy(&read);
+    assert_int_equal(store_remove(path, &err), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(mkdir(folder, 0777), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(path, sizeof path, "%s/r.h5", folder);
+    fixture = fixture_create(false, true);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_destroy(&fixture);
+    store_remove(path, &err);
+    rmdir(folder);
+    return memory_count().blocks == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_disk_at_any_write_leaves_the_old_results_and_no_temporary_file),
+        cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before_it),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
