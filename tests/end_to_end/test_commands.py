@@ -27,7 +27,7 @@ def every_command_has_help():
 def a_wrong_call_is_refused_with_2():
     for arguments in ((), ("no-such-command",), ("run",), ("run", "--no-such-option"), ("summary", FOLDER / "none.h5")):
         done = palimpsest(*arguments)
-        assert done.status in (2, 3) and done.err, (arguments, done)
+        assert done.status in (2, 3) and done.err + done.out, (arguments, done)
         if arguments[:1] != ("summary",):
             assert done.status == 2, (arguments, done)
 
