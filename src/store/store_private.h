@@ -63,7 +63,7 @@ int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hi
 /* *text NULL when there is no such attribute. */
 int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *name, char **text);
 
-/* ---- columns.c: the variables of the root that stages fill, in the order they are created ---- */
+/* ---- store_columns.c: the variables of the root that stages fill, in the order they are created ---- */
 
 struct column {
     char name[COLUMN_NAME_BYTES];
