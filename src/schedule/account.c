@@ -12,7 +12,7 @@ void account_idle(struct coordinator *c)
     c->accounted = now;
     if (c->draining || (counts.ready > 0 && c->options->time_limit > 0))
         c->account.idle_drain += idle;
-    else if (counts.waiting > 0)
+    else if (counts.ready == 0 && counts.waiting > 0)
         c->account.idle_parent += idle;
     else if (counts.ready == 0)
         c->account.idle_tail += idle;
@@ -51,14 +51,13 @@ static double tokens_per_step(const struct plan *plan, int stage)
 
 static struct worker_progress worker_progress(struct coordinator *c, struct slot *slot, double now)
 {
-    struct worker_progress shown = {.stage = slot->stage, .tokens_per_second = NAN};
-    if (slot->stage < 0) return shown;
+    struct worker_progress shown = {.stage = slot->queued > 0 ? slot->queue[0] : -1, .tokens_per_second = NAN};
+    if (shown.stage < 0) return shown;
+    const struct stage *stage = &c->plan->stage[shown.stage];
     int64_t step = c->self ? c->self->step : slot->step;
     shown.seconds = now - slot->since;
-    if (step > 0 && slot->tokens_per_step == 0) slot->tokens_per_step = tokens_per_step(c->plan, slot->stage);
-    double steps =
-        (double)(step -
-                 (c->plan->stage[slot->stage].kind == STAGE_FINETUNE ? 0 : c->plan->stage[slot->stage].start_step));
+    if (step > 0 && slot->tokens_per_step == 0) slot->tokens_per_step = tokens_per_step(c->plan, shown.stage);
+    double steps = (double)(step - (stage->kind == STAGE_FINETUNE ? 0 : stage->start_step));
     if (steps > 0 && shown.seconds > 0) shown.tokens_per_second = slot->tokens_per_step * steps / shown.seconds;
     return shown;
 }
@@ -70,9 +69,11 @@ static double remaining(const struct coordinator *c, double now)
     double work = ledger_unstarted(c->ledger), longest = 0;
     for (int w = 0; w < c->workers; w++) {
         const struct slot *slot = &c->slot[w];
-        if (slot->stage < 0) continue;
-        work += fmax(0, ledger_cost(c->ledger, slot->stage) - (now - slot->since));
-        longest = fmax(longest, ledger_remaining_path(c->ledger, slot->stage) - (now - slot->since));
+        for (int i = 0; i < slot->queued; i++) {
+            double passed = i == 0 ? now - slot->since : 0;
+            work += fmax(0, ledger_cost(c->ledger, slot->queue[i]) - passed);
+            longest = fmax(longest, ledger_remaining_path(c->ledger, slot->queue[i]) - passed);
+        }
     }
     return fmax(work / c->workers, longest);
 }

@@ -1,9 +1,13 @@
 /* Rank 0: messages become events, the ledger's wishes become messages.  It sleeps whenever there is nothing to do. */
 #include <math.h>
+#include <string.h>
 
 #include "schedule_private.h"
 
 static const double HEADROOM = 1.1; /* a stage may take so much longer than predicted and still end in time */
+/* Stages this short are handed out before the worker asks, so that it never waits for an answer: seconds of work that
+ * may lie ready at a worker beside what it runs. */
+static const double AHEAD_SECONDS = 5e-3;
 
 static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage, int worker, enum stage_status status)
 {
@@ -33,14 +37,23 @@ void coordinator_fail(struct coordinator *c, const struct error *err)
 
 /* ---- reports ---- */
 
+/* What was not carried out to its end is no attempt. */
+static void give_back(struct coordinator *c, int stage)
+{
+    apply(c, EVENT_RETURNED, stage, -1, STATUS_PENDING);
+    c->attempts[stage]--;
+}
+
 /* A checkpoint that could not be read is computed again, but not for ever. */
 static void on_lost_input(struct coordinator *c, const struct report *report)
 {
     const struct stage *stage = &c->plan->stage[report->stage];
     int input = report->lost_input < 0 ? stage->parent : plan_needs(c->plan, report->stage)[report->lost_input];
     int most = c->options->attempts > 0 ? c->options->attempts : 1;
+    bool news = ledger_needed(c->ledger, input); /* else another stage has missed it already */
     apply(c, EVENT_LOST_STATE, input, -1, STATUS_DONE);
-    apply(c, EVENT_RETURNED, report->stage, -1, STATUS_PENDING);
+    give_back(c, report->stage);
+    if (!news) return;
     log_line(LOG_WARNING, "%s; it is computed again", report->text);
     if (++c->losses[input] <= most) return;
     struct error err;
@@ -52,7 +65,7 @@ static void on_lost_input(struct coordinator *c, const struct report *report)
 static void on_error(struct coordinator *c, int worker, const struct report *report)
 {
     struct error err;
-    if (c->slot[worker].stage >= 0) apply(c, EVENT_RETURNED, c->slot[worker].stage, -1, STATUS_PENDING);
+    if (report->stage >= 0) give_back(c, report->stage);
     error_set(&err, ERROR_OUTSIDE, "rank %d: %s", c->self ? 0 : worker + 1, report->text);
     coordinator_fail(c, &err);
 }
@@ -71,7 +84,7 @@ static void on_ended(struct coordinator *c, int worker, const struct report *rep
         log_line(LOG_WARNING, "a stage failed: %s", report->text);
         apply(c, EVENT_FAILED, report->stage, worker, STATUS_DIVERGED);
     } else
-        apply(c, EVENT_RETURNED, report->stage, worker, STATUS_PENDING);
+        give_back(c, report->stage);
 }
 
 static void note_sync(struct slot *slot, const struct report *report)
@@ -92,6 +105,22 @@ static void after_events(struct coordinator *c)
     queue_releases(c);
 }
 
+/* A worker ends its stages in the order in which it was given them. */
+static void next_in_queue(struct coordinator *c, int worker, int ended)
+{
+    struct slot *slot = &c->slot[worker];
+    CHECK(slot->queued > 0 && slot->queue[0] == ended, "worker %d ended stage %d, which is not its next", worker,
+          ended);
+    memmove(slot->queue, slot->queue + 1, (size_t)--slot->queued * sizeof *slot->queue);
+    slot->since = clock_seconds();
+    slot->step = 0;
+    slot->tokens_per_step = 0;
+    if (slot->queued == 0) c->idle[c->idle_count++] = worker;
+    if (slot->reported) return;
+    slot->reported = true;
+    c->reported[c->reported_count++] = worker;
+}
+
 static void take_report(struct coordinator *c, int worker, const struct report *report)
 {
     struct slot *slot = &c->slot[worker];
@@ -107,10 +136,7 @@ static void take_report(struct coordinator *c, int worker, const struct report *
     case REPORT_SYNCED: return;
     case REPORT_STOPPED: slot->stopped = true; return;
     }
-    if (slot->stage >= 0) {
-        slot->stage = -1;
-        c->idle[c->idle_count++] = worker;
-    }
+    if (report->stage >= 0) next_in_queue(c, worker, report->stage);
     after_events(c);
 }
 
@@ -151,14 +177,30 @@ static void start(struct coordinator *c, int worker, int stage)
     instruction.flops = at->training_flops + at->measuring_flops;
     instruction.record_length = plan_record_length(c->plan, stage);
     struct slot *slot = &c->slot[worker];
-    slot->stage = stage;
-    slot->since = clock_seconds();
-    slot->step = 0;
-    slot->tokens_per_step = 0;
+    if (slot->queued == 0) slot->since = clock_seconds();
+    slot->queue[slot->queued++] = stage;
     if (c->self)
         carry_out_here(c, &instruction);
     else
         send_instruction(c->comm, worker + 1, &instruction, plan_views(c->plan, stage));
+}
+
+/* Workers that have just ended short stages get more of them ahead. */
+static void hand_out_ahead(struct coordinator *c)
+{
+    while (c->reported_count > 0) {
+        int worker = c->reported[--c->reported_count];
+        struct slot *slot = &c->slot[worker];
+        double ahead = 0;
+        slot->reported = false;
+        for (int i = 0; i < slot->queued; i++) ahead += ledger_cost(c->ledger, slot->queue[i]);
+        while (!c->self && !c->draining && slot->queued > 0 && slot->queued < AHEAD) {
+            int stage = ledger_next(c->ledger, worker, fmin(AHEAD_SECONDS - ahead, seconds_left(c) / HEADROOM));
+            if (stage < 0) break;
+            ahead += ledger_cost(c->ledger, stage);
+            start(c, worker, stage);
+        }
+    }
 }
 
 /* True when something was started. */
@@ -175,6 +217,7 @@ static bool hand_out(struct coordinator *c)
         any = true;
         if (c->self) upkeep(c, false);
     }
+    hand_out_ahead(c);
     return any;
 }
 

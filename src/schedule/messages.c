@@ -26,7 +26,8 @@ void send_instruction(MPI_Comm comm, int rank, const struct instruction *instruc
     char *bytes = memory_allocate(sizeof *instruction + views_bytes);
     memcpy(bytes, instruction, sizeof *instruction);
     if (views_bytes > 0) memcpy(bytes + sizeof *instruction, views, views_bytes);
-    MPI_Send(bytes, (int)(sizeof *instruction + views_bytes), MPI_BYTE, rank, TAG_INSTRUCTION, comm);
+    int tag = instruction->kind == TELL_RUN ? TAG_RUN : TAG_CONTROL;
+    MPI_Send(bytes, (int)(sizeof *instruction + views_bytes), MPI_BYTE, rank, tag, comm);
     memory_free(bytes);
 }
 
@@ -70,13 +71,13 @@ bool receive_report(MPI_Comm comm, struct report *report, int *rank)
     return true;
 }
 
-bool receive_instruction(MPI_Comm comm, struct instruction *instruction, struct view **views, size_t *capacity)
+bool receive_instruction(MPI_Comm comm, int tag, struct instruction *instruction, struct view **views, size_t *capacity)
 {
     int bytes, rank;
-    if (!probe(comm, TAG_INSTRUCTION, &bytes, &rank)) return false;
+    if (!probe(comm, tag, &bytes, &rank)) return false;
     CHECK(bytes >= (int)sizeof *instruction, "an instruction of %d bytes", bytes);
     char *whole = memory_allocate((size_t)bytes);
-    MPI_Recv(whole, bytes, MPI_BYTE, rank, TAG_INSTRUCTION, comm, MPI_STATUS_IGNORE);
+    MPI_Recv(whole, bytes, MPI_BYTE, rank, tag, comm, MPI_STATUS_IGNORE);
     memcpy(instruction, whole, sizeof *instruction);
     check_version(instruction->version, rank);
     size_t count = ((size_t)bytes - sizeof *instruction) / sizeof **views;

@@ -19,21 +19,19 @@ static void coordinator_allocate(struct coordinator *c)
     c->losses = memory_array(stages, sizeof *c->losses);
     c->slot = memory_array(workers, sizeof *c->slot);
     c->idle = memory_array(workers, sizeof *c->idle);
+    c->reported = memory_array(workers, sizeof *c->reported);
     c->shown = memory_array(workers, sizeof *c->shown);
     c->model = cost_model_create(c->plan, c->options->assumed_flops_per_second);
     cost_model_predict(c->model, c->cost);
     c->ledger = ledger_create(c->plan, c->cost, c->workers, c->options->keep);
-    for (int w = c->workers - 1; w >= 0; w--) {
-        c->slot[w].stage = -1;
-        c->idle[c->idle_count++] = w;
-    }
+    for (int w = c->workers - 1; w >= 0; w--) c->idle[c->idle_count++] = w;
 }
 
 static void coordinator_free(struct coordinator *c)
 {
     ledger_destroy(&c->ledger);
     cost_model_destroy(&c->model);
-    void *blocks[] = {c->cost, c->seconds, c->attempts, c->losses, c->slot, c->idle, c->shown, c->release};
+    void *blocks[] = {c->cost, c->seconds, c->attempts, c->losses, c->slot, c->idle, c->reported, c->shown, c->release};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 

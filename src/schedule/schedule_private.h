@@ -7,11 +7,13 @@
 /* ---- messages: fixed structs as bytes, all ranks run one program; the version guards against a mixed installation
  * ---- */
 
-enum { MESSAGE_VERSION = 1, TAG_INSTRUCTION = 101, TAG_REPORT = 102 };
+/* Stages to run queue up under a tag of their own, so that a worker in the middle of one can look for DRAIN past them.
+ */
+enum { MESSAGE_VERSION = 1, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
 
 enum instruction_kind {
     TELL_RUN,   /* carry out the assignment; its views follow the struct */
-    TELL_DRAIN, /* give back what runs, at its next step */
+    TELL_DRAIN, /* give back what runs, at its next step, and all that follows */
     TELL_STOP,  /* nothing will follow: sync, report STOPPED, and wait */
     TELL_LEAVE  /* everybody has stopped: leave the loop */
 };
@@ -58,7 +60,8 @@ void send_report(MPI_Comm comm, const struct report *report);
 void report_say(struct report *report, const char *text);             /* as much of it as a report holds */
 bool receive_report(MPI_Comm comm, struct report *report, int *rank); /* false: there is none now */
 /* *views: a block that grows and stays the caller's (memory_free). */
-bool receive_instruction(MPI_Comm comm, struct instruction *instruction, struct view **views, size_t *capacity);
+bool receive_instruction(MPI_Comm comm, int tag, struct instruction *instruction, struct view **views,
+                         size_t *capacity);
 
 /* ---- a worker: carries out stages, wherever the instructions come from ---- */
 
@@ -97,15 +100,16 @@ void worker_serve(MPI_Comm comm, struct worker *worker);
 
 /* ---- the coordinator ---- */
 
-struct slot {               /* what rank 0 knows of one worker */
-    int stage;              /* or -1: idle */
-    double since;           /* clock at the start of the stage */
-    int64_t step;           /* last told */
-    double tokens_per_step; /* of the stage; 0: not looked up yet */
+enum { AHEAD = 64 };
+struct slot {                 /* what rank 0 knows of one worker */
+    int queue[AHEAD], queued; /* stages it was given and has not reported: the first runs, none: idle */
+    double since;             /* clock at the start of the first */
+    int64_t step;             /* last told */
+    double tokens_per_step;   /* of the stage; 0: not looked up yet */
     int64_t finished, synced;
     int64_t mark; /* when synced reaches it, everything reported before mark_time is on disk */
     double mark_time, safe_time;
-    bool stopped;
+    bool reported, stopped; /* reported: ended a stage since the last hand_out */
 };
 struct queued_release {
     int stage;
@@ -121,6 +125,7 @@ struct coordinator {
     double *cost, *seconds;           /* [stages]: predicted; taken in this run, 0 when not run */
     unsigned char *attempts, *losses; /* [stages]: earlier runs of it; checkpoints lost in this run */
     int workers, *idle, idle_count;   /* idle: a stack, the last to report on top */
+    int *reported, reported_count;    /* workers that ended a stage since the last hand_out */
     struct slot *slot;
     struct worker *self; /* with one rank: rank 0's own worker; else NULL */
     struct queued_release *release;

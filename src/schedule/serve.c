@@ -12,7 +12,7 @@ struct service {
     size_t capacity;
     int stage;        /* that runs */
     double last_step; /* clock of the last REPORT_STEP */
-    bool stop_seen;   /* TELL_STOP came while a stage ran */
+    bool draining;    /* TELL_DRAIN came, or this rank has failed: whatever comes now goes back as it is */
     bool broken;      /* a sync failed and was reported: nothing that is written now counts */
 };
 
@@ -26,7 +26,12 @@ static void tell(struct service *service, enum report_kind kind, const char *tex
     send_report(service->comm, &report);
 }
 
-/* While a stage runs, only DRAIN and STOP can come, and both end it. */
+static bool receive(struct service *service, int tag)
+{
+    return receive_instruction(service->comm, tag, &service->instruction, &service->views, &service->capacity);
+}
+
+/* While a stage runs, the one thing that can come beside further stages is DRAIN. */
 static bool poll_coordinator(void *context)
 {
     struct service *service = context;
@@ -36,11 +41,11 @@ static bool poll_coordinator(void *context)
         service->last_step = now;
         tell(service, REPORT_STEP, "");
     }
-    if (!receive_instruction(service->comm, &instruction, &service->views, &service->capacity)) return false;
-    CHECK(instruction.kind == TELL_DRAIN || instruction.kind == TELL_STOP, "instruction %d during a stage",
-          instruction.kind);
-    service->stop_seen |= instruction.kind == TELL_STOP;
-    return true;
+    if (receive_instruction(service->comm, TAG_CONTROL, &instruction, &service->views, &service->capacity)) {
+        CHECK(instruction.kind == TELL_DRAIN, "instruction %d during a stage", instruction.kind);
+        service->draining = true;
+    }
+    return service->draining;
 }
 
 static void sync_and_tell(struct service *service)
@@ -58,20 +63,15 @@ static void run(struct service *service)
     service->stage = service->instruction.assignment.stage;
     service->worker->step = 0;
     service->last_step = clock_seconds();
-    /* the views are read to the end before the next instruction can overwrite them: a stage is polled only while it
-     * trains, and DRAIN and STOP carry none */
-    if (worker_carry_out(service->worker, &service->instruction, service->views, &report, &err) == 0)
+    if (service->draining)
+        tell(service, REPORT_RETURNED, "");
+    else if (worker_carry_out(service->worker, &service->instruction, service->views, &report, &err) == 0)
         send_report(service->comm, &report);
-    else
+    else {
+        service->draining = true;
         tell(service, REPORT_ERROR, err.text);
+    }
     service->stage = -1;
-}
-
-static void stop(struct service *service)
-{
-    sync_and_tell(service);
-    tell(service, REPORT_STOPPED, "");
-    service->stop_seen = false;
 }
 
 /* The next instruction, however long it takes; meanwhile rows that were written get synced. */
@@ -79,7 +79,7 @@ static void wait_for_instruction(struct service *service)
 {
     struct patience patience;
     patience_reset(&patience);
-    while (!receive_instruction(service->comm, &service->instruction, &service->views, &service->capacity)) {
+    while (!receive(service, TAG_CONTROL) && !receive(service, TAG_RUN)) {
         if (clock_seconds() - patience.since > IDLE_BEFORE_SYNC) sync_and_tell(service);
         patience_wait(&patience);
     }
@@ -92,8 +92,15 @@ void worker_serve(MPI_Comm comm, struct worker *worker)
     worker->poll_context = &service;
     do {
         wait_for_instruction(&service);
-        if (service.instruction.kind == TELL_RUN) run(&service);
-        if (service.instruction.kind == TELL_STOP || service.stop_seen) stop(&service);
+        switch (service.instruction.kind) {
+        case TELL_RUN: run(&service); break;
+        case TELL_DRAIN: service.draining = true; break;
+        case TELL_STOP:
+            sync_and_tell(&service);
+            tell(&service, REPORT_STOPPED, "");
+            break;
+        case TELL_LEAVE: break;
+        }
     } while (service.instruction.kind != TELL_LEAVE);
     worker->poll = NULL;
     memory_free(service.views);
