@@ -34,7 +34,7 @@ void layout_views(struct plan *plan);
 void tree_build(struct plan *plan);
 void tree_unshare(struct plan *plan);
 
-/* ---- cost.c, constants.c, check.c ---- */
+/* ---- work.c, constants.c, check.c ---- */
 
 double training_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                       int64_t start_step);

@@ -26,8 +26,8 @@ struct schedule_steps schedule_steps_of(const struct settings *settings, const s
 
 static int greatest_common_divisor(int a, int b) { return b == 0 ? a : greatest_common_divisor(b, a % b); }
 
-/* Consecutive seeds start far apart on the ring of domains (near the golden section), so that their sets overlap little;
- * the stride has no factor in common with the ring, so that over all seeds every domain takes every place. */
+/* Consecutive seeds start far apart on the ring of domains (near the golden section), so that their sets overlap
+ * little; the stride has no factor in common with the ring, so that over all seeds every domain takes every place. */
 static int ring_stride(int domains)
 {
     int stride = (int)(0.618 * domains);

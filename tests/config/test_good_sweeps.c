@@ -151,7 +151,7 @@ static void exclusions_choose_by_value_label_and_member(void **state)
 static void files_are_found_beside_the_sweep(void **state)
 {
     (void)state;
-    struct sweep *sweep = read_file(GOOD "text.yaml");
+    struct sweep *sweep = read_file(GOOD "words.yaml");
     assert_int_equal(2, sweep->world.corpus_count);
     assert_int_equal(2, sweep->world.domains);
     assert_string_equal(GOOD "../data/two.txt", sweep->world.corpora[1].files[0]);

@@ -11,7 +11,7 @@
 
 enum { ROUNDS = 4000, DAMAGES = 3 };
 
-static const char *const files[] = {TEST_FOLDER "/sweeps/good/everything.yaml", TEST_FOLDER "/sweeps/good/text.yaml",
+static const char *const files[] = {TEST_FOLDER "/sweeps/good/everything.yaml", TEST_FOLDER "/sweeps/good/words.yaml",
                                     TEST_FOLDER "/sweeps/good/exclusion_saves_combination.yaml",
                                     TEST_FOLDER "/../sweeps/quickstart.yaml"};
 enum { FILES = sizeof files / sizeof files[0] };

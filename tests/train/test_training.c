@@ -107,7 +107,8 @@ static void pretraining_lowers_the_loss_and_traces_it(void **unused)
         assert_int_equal(state->trace.loss_count[0], 1);
         assert_true(fabs(state->trace.loss_sum[0] - log(FAKE_WORDS + 2)) < 1);
         int last = point_of_step(192);
-        assert_true(mean_loss(state, last, last + 1) < (objective == OBJECTIVE_CAUSAL ? 1.6 : 2.8));
+        double learnt = log(FAKE_WORDS + 2) - mean_loss(state, last, last + 1); /* nats below knowing nothing */
+        assert_true(learnt > (objective == OBJECTIVE_CAUSAL ? 1.5 : 0.3));      /* one position in eight is masked */
         for (int layer = 0; layer < 4; layer++) assert_true(state->trace.norm_sum[layer] > 0);
         state_destroy(&state);
         trainer_destroy(&trainer);
