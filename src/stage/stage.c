@@ -88,7 +88,8 @@ struct readout readout_of(const struct job *job, int place, uint16_t *label_toke
                               .pool = (enum pool_kind)settings->pool,
                               .classes = facts->classes,
                               .head = -1};
-    if (settings->head == HEAD_LM) {
+    if (settings->head == HEAD_LM) { /* the label word is what comes after the prompt, whatever other heads pool */
+        readout.pool = POOL_LAST;
         for (int c = 0; c < facts->classes; c++)
             label_token[c] = (uint16_t)world_label_token(job->workshop->world, task, c);
         readout.label_token = label_token;
