@@ -51,16 +51,21 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 ROOM_CALL = re.compile(r"palimpsest_room\(\s*(\w+)(.*?)\)", re.DOTALL)
 
 
+def room_of_door(name):
+    """spec.h and spec_world.h are both doors of the room spec."""
+    return Path(name).stem.split("_")[0]
+
+
 def room_of(path):
     if path.parts[:2] == ("include", "palimpsest"):
-        return path.stem
+        return room_of_door(path.name)
     return path.parts[1] if path.parts[0] == "src" and len(path.parts) > 2 else None
 
 
 def complaint(room, header, own):
     """Why a source of `room` may not include `header`, or None; own: the headers beside that source."""
     if header.startswith("palimpsest/"):
-        other = Path(header).stem
+        other = room_of_door(header)
         if other == room or other in ROOMS[room].split():
             return None
         return f"{room} may not include {other}, only: {ROOMS[room] or 'nothing'}"

@@ -1,0 +1,58 @@
+/* What a stage leaves behind: kinds and statuses of stages, groups of variables, and the table of instruments with the
+ * fields they fill. */
+#ifndef PALIMPSEST_SPEC_RECORD_H
+#define PALIMPSEST_SPEC_RECORD_H
+
+#include "palimpsest/base.h"
+#include "palimpsest/spec_settings.h"
+
+enum stage_kind { STAGE_INITIAL, STAGE_TRUNK, STAGE_COOLDOWN, STAGE_FINETUNE };
+#define STAGE_STATUSES(X)                                                                                              \
+    X(STATUS_PENDING, "pending") X(STATUS_RUNNING, "running") X(STATUS_DONE, "done") X(STATUS_DIVERGED, "diverged")    \
+    X(STATUS_FAILED, "failed") X(STATUS_SKIPPED, "skipped") X(STATUS_EXCLUDED, "excluded")
+#define STATUS_ENUM(name, word) name,
+enum stage_status { STAGE_STATUSES(STATUS_ENUM) STATUS_COUNT };
+#undef STATUS_ENUM
+const char *stage_kind_name(enum stage_kind kind);
+const char *stage_status_name(enum stage_status status);
+const char *place_name(int place); /* 0: "first", 1: "second", ... */
+
+/* Groups of variables in the results file, one status variable each; a stage can fill places in several. */
+enum group { GROUP_INITIAL, GROUP_PRETRAINED, GROUP_PLACE /* + place */, GROUP_OUTCOME = GROUP_PLACE + PLACES_MAX, GROUPS_MAX };
+const char *group_name(int group); /* "initial", "pretrained", "first", ..., "outcome" */
+
+enum field_extent { EXTENT_ONE, EXTENT_DOMAIN, EXTENT_LAYER, EXTENT_POINT, EXTENT_PLACES /* one variable per place */ };
+enum instrument { /* what `measure:` switches; the first four are always on */
+    INSTRUMENT_SCORES, INSTRUMENT_FORGETTING, INSTRUMENT_RETENTION, INSTRUMENT_STABILITY, INSTRUMENT_CURVES,
+    INSTRUMENT_COUNT
+};
+const char *instrument_name(enum instrument instrument);
+bool instrument_always(enum instrument instrument);
+#define FIELD_LIST(X)                                                                                                  \
+    X(LM_LOSS) X(ACCURACY) X(LOSS) X(LOG_ODDS) X(FAILED_RUN) X(LM_RISE) X(LM_PROGRESS_LOST)         \
+    X(DISPLACEMENT) X(GRADIENT_NORM) X(CURVE_LOSS) X(FORGETTING) X(FORGETTING_DROP) X(FORGETTING_LOSS_RISE)            \
+    X(FORGETTING_MAXIMUM) X(FORGETTING_RELATIVE) X(BACKWARD_TRANSFER)
+#define FIELD_ENUM(name) FIELD_##name,
+enum field_id { FIELD_LIST(FIELD_ENUM) FIELD_COUNT };
+#undef FIELD_ENUM
+struct field {
+    enum field_id id;
+    enum instrument instrument;
+    const char *name;       /* the variable is GROUP_NAME, in the group "outcome" just NAME */
+    enum field_extent extent;
+    unsigned groups;        /* bit g: belongs to group g */
+    const char *units, *long_name, *formula, *source;
+};
+extern const struct field fields_table[FIELD_COUNT]; /* in the order of enum field_id */
+
+/* The numbers one stage leaves: fields of all its groups, each once, in table order, one after the other. */
+struct record_extents {
+    int domains, layers, points; /* lengths of the dimensions; layers counts embedding, blocks, final */
+};
+/* Values of field `id` in a stage whose last place is `place` (-1 before fine-tuning). */
+int field_length(enum field_id id, const struct record_extents *extents, int place);
+/* Where field `id` starts in a record, or -1 when `groups` (bit set) and `instruments` (bit set) do not ask for it;
+ * with id FIELD_COUNT, the whole length. */
+int record_offset(unsigned groups, unsigned instruments, const struct record_extents *extents, int place, int id);
+
+#endif
