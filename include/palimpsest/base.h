@@ -131,6 +131,12 @@ double random_unit(struct random_cursor *cursor);                    /* uniform 
 double random_normal(struct random_cursor *cursor); /* standard normal (Marsaglia and Bray 1964), the same bits anywhere */
 void random_permutation(struct random_cursor *cursor, uint32_t count, uint32_t *order); /* order[count], uniform */
 
+/* ---- real functions with the same bits on every machine, exact to about one unit in the last place ---- */
+
+double real_log(double x); /* natural; -inf at 0, NaN below */
+double real_exp(double x);
+double real_power(double base, uint64_t exponent); /* by repeated squaring */
+
 /* ---- files ---- */
 
 /* Write temp, fsync, rename, fsync folder: after it the file is whole or as it was. */

@@ -86,7 +86,8 @@ int config_read(const char *path, const char *text, struct sweep **sweep, struct
 int config_read_file(const char *path, struct sweep **sweep, struct error *err);
 void sweep_destroy(struct sweep **sweep);
 const struct axis *sweep_axis(const struct sweep *sweep, enum axis_kind kind, int *member); /* with that member */
-/* Every resolved value and where it came from, one line each; memory_free. */
-char *config_explain(const struct sweep *sweep);
+/* Every resolved value, one line each, and with `origins` where it came from; memory_free.  Without, two sweeps of the same
+ * values give the same text. */
+char *config_explain(const struct sweep *sweep, bool origins);
 
 #endif

@@ -9,8 +9,6 @@
 struct meter; /* forward-only buffers for one shape */
 struct meter *meter_create(const struct model_shape *shape);
 void meter_destroy(struct meter **meter);
-/* The most tokens and sequences a meter for this shape passes at once: what shape_work_bytes needs to know. */
-void meter_batch(const struct model_shape *shape, int *tokens, int *sequences);
 
 /* Mean LM loss on the reference windows of one domain, nats per token; NaN when it has none.  Masked objective: over 15
  * % of the positions of each window, fixed by (data of the domain, window): the same for all models. */

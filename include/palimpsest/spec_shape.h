@@ -34,6 +34,10 @@ void shape_work_table(const struct model_shape *shape, int tokens, int sequences
  * sequences. */
 int64_t shape_work_bytes(const struct model_shape *shape, int tokens, int sequences, bool training);
 
+/* The most tokens and sequences that a measurement passes at once; and a training step of any stage of these settings. */
+void shape_measuring_batch(const struct model_shape *shape, int *tokens, int *sequences);
+void shape_training_batch(const struct model_shape *shape, const struct settings *settings, int *tokens, int *sequences);
+
 /* ---- the pretraining schedule: amounts in whole steps ---- */
 
 struct schedule_steps { /* one step reads batch x context tokens */

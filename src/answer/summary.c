@@ -80,7 +80,7 @@ static void print_number(const char *format, double number, int width, FILE *out
 static void print_interval(struct interval interval, FILE *out)
 {
     if (isnan(interval.mean)) {
-        fprintf(out, "   %-23s", "nothing learnt");
+        fprintf(out, "  %-24s", "nothing learnt");
         return;
     }
     char range[32] = "";
@@ -125,7 +125,7 @@ static void reset_columns(struct columns *columns)
 
 static void print_head(const char *dimension, bool pairs, FILE *out)
 {
-    fprintf(out, "\n%-24s  %6s %-17s %9s", dimension, "forgot", "[95 % interval]", "learnt");
+    fprintf(out, "\n%-28s  %6s %-17s %9s", dimension, "forgot", "[95 % interval]", "learnt");
     if (pairs) fprintf(out, "  %15s  %6s", "first task", "second");
     fprintf(out, "  %7s  %8s\n", "LM rise", "LM lost");
 }
@@ -135,7 +135,7 @@ static void print_row(const struct sources *sources, const struct columns *colum
 {
     struct interval forgetting = interval_at(&columns->forgetting, value);
     double drop = interval_at(&columns->drop, value).mean;
-    fprintf(out, "%-24s", label);
+    fprintf(out, "%-28s", label);
     print_interval(forgetting, out);
     char share[24];
     snprintf(share, sizeof share, "%lld/%lld", (long long)columns->forgetting.used[value],
@@ -182,7 +182,7 @@ static void print_language(struct store_reader *reader, FILE *out)
         fprintf(out, "\nlanguage-modelling loss after pretraining (nats per token, all reference domains)\n");
         for (int v = 0; v < reduction.values && v < count; v++) {
             struct interval interval = interval_at(&reduction, v);
-            fprintf(out, "%-24s", labels[v]);
+            fprintf(out, "%-28s", labels[v]);
             if (isnan(interval.mean))
                 fputs("  not there yet\n", out);
             else

@@ -52,28 +52,13 @@ double random_unit(struct random_cursor *cursor)
     return (double)(high << 26 | low) * 0x1p-53;
 }
 
-/* Natural logarithm of x in (0, 1], by atanh's series: 2 (s + s^3/3 + ...), s = (m - 1) / (m + 1), |s| < 0.1716; the
- * last term is below 1e-17.  Not libm's, which differs between processors and versions: weights drawn here must not. */
-static double portable_log(double x)
-{
-    int exponent;
-    double mantissa = frexp(x, &exponent);
-    if (mantissa < 0.70710678118654752) {
-        mantissa *= 2;
-        exponent--;
-    }
-    double s = (mantissa - 1) / (mantissa + 1), square = s * s, sum = 0;
-    for (int k = 21; k >= 1; k -= 2) sum = sum * square + 1.0 / k;
-    return 2 * s * sum + exponent * 0.69314718055994531;
-}
-
 /* Marsaglia's polar method: only arithmetic and a square root, which every processor rounds alike. */
 double random_normal(struct random_cursor *cursor)
 {
     for (;;) {
         double x = 2 * random_unit(cursor) - 1, y = 2 * random_unit(cursor) - 1;
         double square = x * x + y * y;
-        if (square > 0 && square < 1) return x * sqrt(-2 * portable_log(square) / square);
+        if (square > 0 && square < 1) return x * sqrt(-2 * real_log(square) / square);
     }
 }
 

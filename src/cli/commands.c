@@ -80,7 +80,7 @@ static int carry_out(enum command command, int count, char **arguments)
 
 int cli_main(int count, char **arguments)
 {
-    const char *name = count > 1 ? arguments[1] : "--help";
+    const char *name = count > 1 ? arguments[1] : "";
     for (int c = 0; c < COMMAND_COUNT; c++)
         if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);
     if (strcmp(name, "--version") == 0) {
@@ -88,7 +88,7 @@ int cli_main(int count, char **arguments)
         return 0;
     }
     bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
-    if (!asked) fprintf(stderr, "palimpsest: \"%s\" is not a command\n", name);
+    if (!asked && count > 1) fprintf(stderr, "palimpsest: \"%s\" is not a command\n", name);
     print_usage(asked ? stdout : stderr);
-    return asked && count > 1 ? 0 : 2;
+    return asked ? 0 : 2;
 }

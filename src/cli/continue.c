@@ -11,13 +11,6 @@ static int text_lines(char *text, char **line, int most)
     return count;
 }
 
-/* A line of config_explain without its last column, where the value came from: moving a line is no change. */
-static void cut_origin(char *line)
-{
-    char *origin = strstr(line, "  # ");
-    if (origin) *origin = '\0';
-}
-
 static bool has_line(char *const *line, int count, const char *wanted)
 {
     for (int i = 0; i < count; i++)
@@ -36,8 +29,6 @@ static void list_changes(char *before, char *now, struct error *err)
     enum { MOST = 4096 };
     char **old = memory_array(MOST, sizeof *old), **new = memory_array(MOST, sizeof *new);
     int olds = text_lines(before, old, MOST), news = text_lines(now, new, MOST);
-    for (int i = 0; i < olds; i++) cut_origin(old[i]);
-    for (int i = 0; i < news; i++) cut_origin(new[i]);
     for (int i = 0; i < olds; i++)
         if (!has_line(new, news, old[i])) append(err, "was:", old[i]);
     for (int i = 0; i < news; i++)
@@ -69,7 +60,7 @@ int continue_check(const char *path, const struct setup *setup, struct error *er
     TRY_DONE(store_reader_open(path, &reader, err));
     TRY_DONE(store_read_origin(reader, &origin, err));
     if (hash_equal(origin.sweep_hash, setup->plan->sweep_hash)) goto done;
-    now = config_explain(setup->sweep);
+    now = config_explain(setup->sweep, false);
     status = error_set(
         err, ERROR_INPUT,
         "%s: belongs to another sweep than %s; nothing was started.  Name a new results file with -o, or throw "

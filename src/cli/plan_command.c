@@ -195,7 +195,7 @@ static int print_plan(const struct options *options, struct setup *setup, struct
         return error_set(err, ERROR_INPUT, "%s: the largest stage needs %.0f bytes per rank, more than --max-memory",
                          options->file, forecast.memory_bytes);
     if (options->explain) {
-        char *explained = config_explain(setup->sweep);
+        char *explained = config_explain(setup->sweep, true);
         fputs(explained, stdout);
         memory_free(explained);
     }

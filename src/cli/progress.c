@@ -10,7 +10,7 @@ static const char *stage_label(const struct plan *plan, int number, char *text, 
 {
     const struct stage *stage = &plan->stage[number];
     const struct sweep *sweep = plan->sweep;
-    int index[64], length = 0;
+    int index[AXES_MAX], length = 0;
     cell_indices(sweep, stage->cell, index);
     length = snprintf(text, size, "%-11s", stage->place >= 0 ? place_name(stage->place) : stage_kind_name(stage->kind));
     for (int a = 0; a < sweep->axis_count && length > 0 && (size_t)length < size; a++) {

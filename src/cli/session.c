@@ -81,7 +81,7 @@ static int prepare_results(const struct options *options, struct session *sessio
     if (options->fresh) TRY(store_remove(options->output, err));
     if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
     plan_add_floors(session->setup.plan, floor_of_cell, session->workshop);
-    char *explained = config_explain(session->setup.sweep);
+    char *explained = config_explain(session->setup.sweep, false);
     int status = store_create(options->output, session->setup.plan, explained, false, err);
     memory_free(explained);
     return status;

@@ -1,6 +1,7 @@
 /* world, status, summary: commands that only show. */
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 #include "cli_private.h"
 #include "palimpsest/answer.h"
@@ -30,15 +31,25 @@ static void print_domain(const struct setup *setup, int domain, int samples)
     memory_free(token);
 }
 
+/* How the built-in grammar makes and labels the items of a task. */
+static const char *rule_of(const char *task)
+{
+    for (int i = 0; world_grammar_task(i); i++)
+        if (strcmp(world_grammar_task(i), task) == 0) return world_grammar_rule(i);
+    return NULL;
+}
+
 static void print_task(const struct setup *setup, int task, int samples)
 {
     const struct task_facts *facts = &world_facts(setup->world)->task[task];
     struct task_baselines baselines;
     world_baselines(setup->world, task, &baselines);
+    const char *rule = setup->sweep->world.kind == WORLD_GRAMMAR ? rule_of(facts->name) : NULL;
     printf("%s: %d classes (", facts->name, facts->classes);
     for (int c = 0; c < facts->classes; c++) printf("%s%s", c ? ", " : "", world_label_name(setup->world, task, c));
     printf("); %d train, %d development, %d test items of %.1f tokens\n", facts->train_items, facts->development_items,
            facts->test_items, facts->mean_tokens);
+    if (rule) printf("    %s\n", rule);
     printf("    majority %.3f, words %.3f, pairs of words %.3f, best possible ", baselines.majority, baselines.unigram,
            baselines.bigram);
     printf(isnan(baselines.best) ? "not known" : "%.3f", baselines.best);

@@ -7,6 +7,7 @@
 struct page { /* text that grows by lines */
     char *text;
     size_t length, capacity;
+    bool origins; /* say where each value comes from */
 };
 
 static void put(struct page *page, const char *line)
@@ -23,7 +24,8 @@ static void put_line(struct page *page, const struct sweep *sweep, const char *k
     char *place = mark.line ? memory_format("%s:%d:%d", sweep->path, mark.line, mark.column) : memory_text("default");
     char *with_unit =
         strcmp(unit, "-") == 0 || strcmp(unit, "1") == 0 ? memory_text(value) : memory_format("%s (%s)", value, unit);
-    char *line = memory_format("%-32s %-40s %s\n", key, with_unit, place);
+    char *line = page->origins ? memory_format("%-32s %-40s %s\n", key, with_unit, place)
+                               : memory_format("%-32s %s\n", key, with_unit);
     put(page, line);
     memory_free(line);
     memory_free(with_unit);
@@ -76,9 +78,9 @@ static void put_setting(struct page *page, const struct sweep *sweep, int row)
     put_axis_values(page, sweep, row);
 }
 
-char *config_explain(const struct sweep *sweep)
+char *config_explain(const struct sweep *sweep, bool origins)
 {
-    struct page page = {0};
+    struct page page = {.origins = origins};
     for (int i = 0; i < sweep->resolved_count; i++)
         put_line(&page, sweep, sweep->resolved[i].key, sweep->resolved[i].value, sweep->resolved[i].unit,
                  sweep->resolved[i].mark);

@@ -16,18 +16,11 @@ struct meter {
     float *log_probability; /* [most_sequences][classes] */
 };
 
-void meter_batch(const struct model_shape *shape, int *tokens, int *sequences)
-{
-    enum { BUDGET = 2048, MOST_SEQUENCES = 128 };
-    *tokens = shape->context > BUDGET ? shape->context : BUDGET;
-    *sequences = MOST_SEQUENCES;
-}
-
 struct meter *meter_create(const struct model_shape *shape)
 {
     struct meter *meter = memory_allocate(sizeof *meter);
     meter->shape = *shape;
-    meter_batch(shape, &meter->most_tokens, &meter->most_sequences);
+    shape_measuring_batch(shape, &meter->most_tokens, &meter->most_sequences);
     size_t tokens = (size_t)meter->most_tokens, sequences = (size_t)meter->most_sequences;
     meter->model = model_create(shape, meter->most_tokens, meter->most_sequences, false);
     meter->start = memory_array(sequences + 1, sizeof *meter->start);
@@ -119,8 +112,8 @@ static double log_sum_others(const float *value, int classes, int but)
         if (c != but) most = fmax(most, value[c]);
     if (isinf(most)) return most;
     for (int c = 0; c < classes; c++)
-        if (c != but) sum += exp(value[c] - most);
-    return most + log(sum);
+        if (c != but) sum += real_exp(value[c] - most);
+    return most + real_log(sum);
 }
 
 static void tally_item(struct tally *tally, const float *log_probability, int classes, int label)

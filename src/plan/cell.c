@@ -66,16 +66,16 @@ static void apply_size(const struct size_entry *size, struct settings *settings,
 
 void cell_resolve(const struct sweep *sweep, const struct world_facts *facts, int64_t number, struct cell *cell)
 {
-    enum { MOST = 256 };
-    int index[MOST];
-    bool set[MOST];
-    CHECK(sweep->axis_count <= MOST && settings_count <= MOST, "%d axes, %d settings", sweep->axis_count,
+    enum { ROWS_MAX = 256 };
+    int index[AXES_MAX];
+    bool set[ROWS_MAX];
+    CHECK(sweep->axis_count <= AXES_MAX && settings_count <= ROWS_MAX, "%d axes, %d settings", sweep->axis_count,
           settings_count);
     memcpy(set, sweep->set, (size_t)settings_count * sizeof *set);
     cell_indices(sweep, number, index);
     *cell = (struct cell){.index = number, .settings = sweep->base};
     apply_axes(sweep, index, cell, set); /* tells the size; a row is never both on an axis and in a size (config) */
-    if (sweep->size_count > 0) apply_size(&sweep->sizes[cell->size], &cell->settings, set);
+    apply_size(&sweep->sizes[cell->size], &cell->settings, set);
     settings_inherit_second(&cell->settings, set);
     cell->shape = shape_of(&cell->settings, facts->vocabulary);
     cell->steps = schedule_steps_of(&cell->settings, &cell->shape, cell->amount);
@@ -105,7 +105,6 @@ int sweep_shortest_context(const struct sweep *sweep)
     int row = setting_find("model.context");
     int64_t shortest = shortest_on_axes(sweep, row);
     if (shortest != INT64_MAX) return (int)shortest;
-    if (sweep->size_count == 0) return (int)sweep->base.model.context;
     for (int s = 0; s < sweep->size_count; s++)
         if (context_of_size(sweep, s, row) < shortest) shortest = context_of_size(sweep, s, row);
     return (int)shortest;

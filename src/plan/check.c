@@ -27,18 +27,28 @@ static void complain(struct complaints *complaints, struct mark mark, const char
     complaints->count++;
 }
 
-static const char *label_of(const struct complaints *complaints, enum axis_kind kind, const struct cell *cell)
+/* The axis with a member of that kind, and where on it the cell is. */
+static const struct axis *axis_at(const struct complaints *complaints, enum axis_kind kind, const struct cell *cell,
+                                  int *at)
 {
-    int member, index[256];
+    int member, index[AXES_MAX];
     const struct axis *axis = sweep_axis(complaints->sweep, kind, &member);
     cell_indices(complaints->sweep, cell->index, index);
-    return axis->labels[index[axis - complaints->sweep->axes]];
+    *at = index[axis - complaints->sweep->axes];
+    return axis;
 }
 
-static struct mark mark_of(const struct complaints *complaints, enum axis_kind kind)
+static const char *label_of(const struct complaints *complaints, enum axis_kind kind, const struct cell *cell)
 {
-    int member;
-    return sweep_axis(complaints->sweep, kind, &member)->mark;
+    int at;
+    return axis_at(complaints, kind, cell, &at)->labels[at];
+}
+
+static struct mark mark_of(const struct complaints *complaints, enum axis_kind kind, const struct cell *cell)
+{
+    int at;
+    const struct axis *axis = axis_at(complaints, kind, cell, &at);
+    return axis->marks[at];
 }
 
 static void check_warmup(struct complaints *complaints, const struct cell *cell)
@@ -52,7 +62,7 @@ static void check_warmup(struct complaints *complaints, const struct cell *cell)
         "raise the amount, or lower pretrain.warmup or pretrain.cooldown",
         label_of(complaints, AXIS_TOKENS, cell), label_of(complaints, AXIS_SIZE, cell),
         (long long)(steps->trunk * steps->tokens_per_step), (long long)(steps->warmup * steps->tokens_per_step));
-    complain(complaints, mark_of(complaints, AXIS_TOKENS), text);
+    complain(complaints, mark_of(complaints, AXIS_TOKENS, cell), text);
 }
 
 static void check_data(struct complaints *complaints, const struct cell *cell)
@@ -74,7 +84,7 @@ static void check_data(struct complaints *complaints, const struct cell *cell)
             "amount, raise the variety, or set pretrain.unique to at most %llu",
             label_of(complaints, AXIS_TOKENS, cell), cell->variety, (unsigned long long)each, facts->name,
             (unsigned long long)facts->tokens, (unsigned long long)(facts->tokens * (uint64_t)cell->variety));
-        complain(complaints, mark_of(complaints, AXIS_TOKENS), text);
+        complain(complaints, mark_of(complaints, AXIS_TOKENS, cell), text);
     }
     memory_free(domain);
 }

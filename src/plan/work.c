@@ -53,25 +53,6 @@ int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, cons
     return shape_state_bytes(&cell->shape, heads, classes);
 }
 
-static int most_tokens(const struct plan *plan, const struct cell *cell)
-{
-    int64_t most = cell->settings.pretrain.batch * cell->shape.context;
-    for (int place = 0; place < cell->sequence->length; place++) {
-        const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
-        int64_t tokens = recipe_of(cell, place)->batch * task->most_tokens;
-        if (tokens > most) most = tokens;
-    }
-    return (int)most;
-}
-
-static int most_sequences(const struct cell *cell)
-{
-    int64_t most = cell->settings.pretrain.batch;
-    if (cell->settings.first.batch > most) most = cell->settings.first.batch;
-    if (cell->settings.second.batch > most) most = cell->settings.second.batch;
-    return (int)most;
-}
-
 /* At once in a worker: the state that is trained with its moments, its parent (a trunk's carries moments too), the
  * pretrained state a later place compares with. */
 static void raise_memory(struct plan *plan, const struct stage *stage, const struct cell *cell,
@@ -80,7 +61,11 @@ static void raise_memory(struct plan *plan, const struct stage *stage, const str
     int64_t state = stage_state_bytes(plan, cell, milestone);
     int64_t parent = stage->parent >= 0 && plan->stage[stage->parent].kind == STAGE_TRUNK ? 3 * state : state;
     int64_t held = 3 * state + parent + stage->needs * state;
-    int64_t work = shape_work_bytes(&cell->shape, most_tokens(plan, cell), most_sequences(cell), true);
+    int tokens, sequences;
+    shape_training_batch(&cell->shape, &cell->settings, &tokens, &sequences);
+    int64_t work = shape_work_bytes(&cell->shape, tokens, sequences, true);
+    shape_measuring_batch(&cell->shape, &tokens, &sequences);
+    work += shape_work_bytes(&cell->shape, tokens, sequences, false);
     if (held > plan->state_bytes_max) plan->state_bytes_max = held;
     if (work > plan->work_bytes_max) plan->work_bytes_max = work;
 }

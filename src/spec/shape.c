@@ -105,3 +105,19 @@ int64_t shape_work_bytes(const struct model_shape *shape, int tokens, int sequen
     int64_t floats = start[WORK_BUFFERS] + (training ? shape_parameters(shape) : 0);
     return (int64_t)sizeof(float) * floats + (int64_t)(sizeof(int) + sizeof(int32_t)) * tokens; /* rows, targets */
 }
+
+void shape_measuring_batch(const struct model_shape *shape, int *tokens, int *sequences)
+{
+    enum { BUDGET = 2048, MOST_SEQUENCES = 128 };
+    *tokens = shape->context > BUDGET ? shape->context : BUDGET;
+    *sequences = MOST_SEQUENCES;
+}
+
+void shape_training_batch(const struct model_shape *shape, const struct settings *settings, int *tokens, int *sequences)
+{
+    int64_t most = settings->pretrain.batch;
+    if (settings->first.batch > most) most = settings->first.batch;
+    if (settings->second.batch > most) most = settings->second.batch;
+    *sequences = (int)most;
+    *tokens = (int)most * shape->context;
+}

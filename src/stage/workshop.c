@@ -30,13 +30,10 @@ static void take_shape(struct workshop *workshop, const struct model_shape *shap
     workshop->shape = *shape;
 }
 
-static int larger(int64_t a, int64_t b) { return (int)(a > b ? a : b); }
-
 struct trainer *workshop_trainer(struct workshop *workshop, const struct cell *cell)
 {
-    const struct settings *settings = &cell->settings;
-    int sequences = larger(settings->pretrain.batch, larger(settings->first.batch, settings->second.batch));
-    int tokens = sequences * cell->shape.context;
+    int tokens, sequences;
+    shape_training_batch(&cell->shape, &cell->settings, &tokens, &sequences);
     take_shape(workshop, &cell->shape);
     if (workshop->trainer && (tokens > workshop->most_tokens || sequences > workshop->most_sequences))
         trainer_destroy(&workshop->trainer);

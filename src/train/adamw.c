@@ -59,8 +59,8 @@ struct constants {                           /* of one step, worked out once in 
 
 static struct constants constants_of(const struct optimizer_recipe *recipe, double rate, double scale, int64_t t)
 {
-    double correct1 = recipe->bias_correction ? 1 - pow(recipe->beta1, (double)t) : 1;
-    double correct2 = recipe->bias_correction ? 1 - pow(recipe->beta2, (double)t) : 1;
+    double correct1 = recipe->bias_correction ? 1 - real_power(recipe->beta1, (uint64_t)t) : 1;
+    double correct2 = recipe->bias_correction ? 1 - real_power(recipe->beta2, (uint64_t)t) : 1;
     return (struct constants){
         .scale = (float)scale,
         .beta1 = (float)recipe->beta1,

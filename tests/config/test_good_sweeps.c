@@ -213,7 +213,7 @@ static void explain_names_every_setting_and_its_origin(void **state)
     (void)state;
     struct sweep *sweep = read_text(START "pretrain: {batch: 8}\nmodel: {sizes: {a: {layers: 3}}}\n"
                                           "axes: {finetune.steps: [10, 20]}\n");
-    char *text = config_explain(sweep);
+    char *text = config_explain(sweep, true);
     for (int row = 0; row < settings_count; row++) {
         char *start = memory_format("\n%s ", settings_table[row].path);
         assert_non_null(strstr(text, start));
@@ -225,6 +225,10 @@ static void explain_names_every_setting_and_its_origin(void **state)
     assert_non_null(
         strstr(text, "  on axis finetune_steps         20 (steps)                               t.yaml:6:29\n"));
     assert_non_null(strstr(text, "as for the first task"));
+    memory_free(text);
+    text = config_explain(sweep, false);
+    assert_non_null(strstr(text, "8 (sequences per step)\n"));
+    assert_null(strstr(text, "t.yaml"));
     memory_free(text);
     sweep_destroy(&sweep);
 }

@@ -93,7 +93,7 @@ static void check(const struct damaged *text, int round, int counts[2])
     int status = config_read("m.yaml", text->bytes, &sweep, &err);
     counts[status == 0]++;
     if (status == 0) {
-        char *explained = config_explain(sweep);
+        char *explained = config_explain(sweep, true);
         assert_true(strlen(explained) > 0);
         memory_free(explained);
     } else if (sweep || err.kind != ERROR_INPUT || !every_line_names_a_place(err.text))

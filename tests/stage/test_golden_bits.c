@@ -16,8 +16,8 @@
 static const struct {
     const char *core, *hash;
 } golden[] = {
-    {"Haswell", "-"},
-    {"Nehalem", "-"},
+    {"Haswell", "6f9631a9f1ba7a72a801038185d0d563"},
+    {"Nehalem", "a20469e4ad2d6ffe207aa45ae1c6ae2e"},
 };
 enum { GOLDEN = sizeof golden / sizeof *golden };
 

@@ -252,6 +252,21 @@ static void unknown_tasks_short_contexts_and_missing_domains_are_refused(void **
     refuse("tense", 0, 32, "reserved");
 }
 
+/* config knows the names from one list, the world its rules from another. */
+static void tasks_of_a_sweep_file_are_the_tasks_with_rules(void **context)
+{
+    (void)context;
+#define TASK_NAME(name) #name,
+    static const char *const names[] = {GRAMMAR_TASKS(TASK_NAME)};
+#undef TASK_NAME
+    enum { COUNT = sizeof names / sizeof *names };
+    for (int i = 0; i < COUNT; i++) {
+        assert_string_equal(world_grammar_task(i), names[i]);
+        assert_true(strlen(world_grammar_rule(i)) > 20);
+    }
+    assert_null(world_grammar_task(COUNT));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +274,7 @@ int main(void)
         cmocka_unit_test(no_sentence_is_in_two_splits_or_in_two_tasks),
         cmocka_unit_test(items_are_sentences_of_the_language_unless_broken_on_purpose_and_labels_are_true),
         cmocka_unit_test(items_fit_and_the_facts_say_so),
+        cmocka_unit_test(tasks_of_a_sweep_file_are_the_tasks_with_rules),
         cmocka_unit_test(default_tasks_cannot_be_solved_by_counting_words),
         cmocka_unit_test(depth_and_number_do_not_follow_from_length),
         cmocka_unit_test(prompts_and_label_words_are_words_of_the_tag),
