@@ -1,14 +1,5 @@
 /* The door: all ranks come in, rank 0 coordinates (or works alone), all leave together with one result. */
-#include <signal.h>
-
 #include "schedule_private.h"
-
-/* The one thing a signal handler may touch, hence not part of any context. */
-static volatile sig_atomic_t drain_flag;
-
-void schedule_request_drain(void) { drain_flag = 1; }
-
-bool drain_requested(void) { return drain_flag; }
 
 static void coordinator_allocate(struct coordinator *c)
 {

@@ -1,0 +1,24 @@
+/* How the task of a place is read out of a model: which head, which pooling, which label words. */
+#include "stage_private.h"
+
+struct readout readout_of(const struct job *job, int place, uint16_t *label_token)
+{
+    const struct settings *settings = &job->cell.settings;
+    int task = job->cell.sequence->task[place];
+    const struct task_facts *facts = &job->workshop->facts->task[task];
+    struct readout readout = {.kind = (enum head_kind)settings->head,
+                              .pool = (enum pool_kind)settings->pool,
+                              .classes = facts->classes,
+                              .head = -1};
+    if (settings->head == HEAD_LM) { /* the label word is what comes after the prompt, whatever other heads pool */
+        readout.pool = POOL_LAST;
+        for (int c = 0; c < facts->classes; c++)
+            label_token[c] = (uint16_t)world_label_token(job->workshop->world, task, c);
+        readout.label_token = label_token;
+        return readout;
+    }
+    const char *name = settings->head == HEAD_SHARED ? "shared" : facts->name;
+    readout.head = state_find_head(job->state, name);
+    CHECK(readout.head >= 0, "no head for %s", name);
+    return readout;
+}
