@@ -97,7 +97,8 @@ struct plan {
     double flops_per_cell_alone, flops_one_pretraining_each, flops_tree; /* work three ways */
     int64_t steps_tree, steps_executed;                                  /* optimiser steps */
     int64_t state_bytes_max, work_bytes_max; /* of the stage that needs most: states held at once; buffers */
-    int64_t checkpoint_bytes_all, checkpoint_bytes_kept; /* every state that has a child; trunk and pretrained ones */
+    int64_t checkpoint_bytes_kept;           /* that stay with --keep trunk: of trunk ends and pretrained states */
+    int64_t checkpoint_bytes_most, checkpoint_bytes_all; /* at once, were none removed in time; with --keep all */
 };
 /* Refuses (ERROR_INPUT, all messages at once) amounts shorter than the warm-up, data too short, shapes that do not fit. */
 int plan_create(const struct sweep *sweep, const struct world_facts *facts, const struct numerics *numerics,

@@ -52,6 +52,13 @@ static void print_version(void)
            PALIMPSEST_COMPILER, libraries, numerics.class_name, numerics.version);
 }
 
+/* One rank speaks for all that mpirun started; before MPI starts only its environment tells which. */
+static bool speaks(void)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+    return !rank || strcmp(rank, "0") == 0;
+}
+
 /* Every message of err on its own line; those of a sweep file start with file:line:column already. */
 static void print_error(const struct error *err)
 {
@@ -74,7 +81,7 @@ static int carry_out(enum command command, int count, char **arguments)
         status = rows[command].carry_out(&options, &err);
     }
     if (status >= 0) return status;
-    if (err.text[0]) print_error(&err);
+    if (speaks()) print_error(&err);
     return error_exit_status(err.kind);
 }
 

@@ -152,9 +152,9 @@ int options_read(enum command command, int count, char **arguments, struct optio
     opterr = 0;
     optind = 1;
     for (;;) {
-        int at = optind, id = getopt_long(count, arguments, command == COMMAND_RUN ? ":ho:v" : ":hv", rows, NULL);
+        int id = getopt_long(count, arguments, command == COMMAND_RUN ? ":ho:v" : ":hv", rows, NULL);
         if (id < 0) break;
-        if (id == '?' || id == ':') return refuse(command, arguments[at], id, err);
+        if (id == '?' || id == ':') return refuse(command, arguments[optind - 1], id, err);
         TRY(take(id, optarg, options, err));
     }
     if (options->help) return 0;

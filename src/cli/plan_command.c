@@ -132,9 +132,10 @@ static void print_space(const struct plan *plan, const struct forecast *forecast
            format_bytes(forecast->memory_bytes, a, sizeof a), format_bytes((double)plan->state_bytes_max, b, sizeof b),
            format_bytes((double)plan->work_bytes_max, c, sizeof c));
     printf("disk\n  results file             %s\n", format_bytes((double)plan_results_bytes(plan), a, sizeof a));
-    printf("  checkpoints              %s stay with --keep trunk; never more than %s at once\n",
+    printf("  checkpoints              %s stay with --keep trunk, at most %s on the way; %s with --keep all\n",
            format_bytes((double)plan->checkpoint_bytes_kept, a, sizeof a),
-           format_bytes((double)plan->checkpoint_bytes_all, b, sizeof b));
+           format_bytes((double)plan->checkpoint_bytes_most, b, sizeof b),
+           format_bytes((double)plan->checkpoint_bytes_all, c, sizeof c));
 }
 
 static void print_forecast(const struct plan *plan, const struct forecast *forecast)
@@ -158,29 +159,61 @@ static void print_forecast(const struct plan *plan, const struct forecast *forec
                forecast->smallest_effect, forecast->seeds, forecast->items);
 }
 
+static void put_count(json_t *object, const char *key, int64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void put_real(json_t *object, const char *key, double value)
+{
+    json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+static void put_stages(json_t *root, const struct plan *plan, const struct forecast *forecast)
+{
+    json_t *kinds = json_object();
+    put_count(root, "cells", plan->cells);
+    put_count(root, "excluded", plan->excluded);
+    put_count(root, "stages", plan->stages);
+    put_count(kinds, "initial", forecast->kinds[STAGE_INITIAL]);
+    put_count(kinds, "trunk", forecast->kinds[STAGE_TRUNK]);
+    put_count(kinds, "cooldown", forecast->kinds[STAGE_COOLDOWN]);
+    put_count(kinds, "fine_tuning", forecast->kinds[STAGE_FINETUNE]);
+    json_object_set_new(root, "stages_by_kind", kinds);
+    put_count(root, "pretrained_states", forecast->pretrained);
+    put_count(root, "steps_tree", plan->steps_tree);
+    put_count(root, "steps_to_execute", plan->steps_executed);
+}
+
+static void put_costs(json_t *root, const struct plan *plan, const struct forecast *forecast)
+{
+    put_real(root, "flops_cell_by_cell", plan->flops_per_cell_alone);
+    put_real(root, "flops_one_pretraining_each", plan->flops_one_pretraining_each);
+    put_real(root, "flops_tree", plan->flops_tree);
+    put_real(root, "memory_bytes_per_rank", forecast->memory_bytes);
+    put_count(root, "results_bytes", plan_results_bytes(plan));
+    put_count(root, "checkpoint_bytes_kept", plan->checkpoint_bytes_kept);
+    put_count(root, "checkpoint_bytes_most", plan->checkpoint_bytes_most);
+    put_count(root, "checkpoint_bytes_all", plan->checkpoint_bytes_all);
+    put_real(root, "flops_per_second", forecast->flops_per_second);
+    json_object_set_new(root, "speed_is_assumed", json_boolean(forecast->assumed));
+    put_count(root, "ranks", forecast->simulated.ranks);
+    put_real(root, "makespan_seconds", forecast->simulated.makespan);
+    put_real(root, "lower_bound_seconds", forecast->simulated.lower_bound);
+    put_count(root, "seeds", forecast->seeds);
+    put_count(root, "items", forecast->items);
+    put_real(root, "smallest_effect", forecast->smallest_effect);
+}
+
 static void print_json(const struct plan *plan, const struct forecast *forecast)
 {
     char hash[HASH_TEXT];
-    const struct certificate *simulated = &forecast->simulated;
+    json_t *root = json_object();
     hash_text(plan->sweep_hash, hash);
-    json_t *root = json_pack(
-        "{s:s, s:s, s:I, s:I, s:i, s:{s:i, s:i, s:i, s:i}, s:i, s:I, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:f, s:b, s:i, "
-        "s:f, "
-        "s:f, s:i, s:i}",
-        "name", plan->sweep->name, "sweep_hash", hash, "cells", (json_int_t)plan->cells, "excluded",
-        (json_int_t)plan->excluded, "stages", plan->stages, "stages_by_kind", "initial", forecast->kinds[STAGE_INITIAL],
-        "trunk", forecast->kinds[STAGE_TRUNK], "cooldown", forecast->kinds[STAGE_COOLDOWN], "fine_tuning",
-        forecast->kinds[STAGE_FINETUNE], "pretrained_states", forecast->pretrained, "steps_tree",
-        (json_int_t)plan->steps_tree, "flops_cell_by_cell", plan->flops_per_cell_alone, "flops_one_pretraining_each",
-        plan->flops_one_pretraining_each, "flops_tree", plan->flops_tree, "memory_bytes_per_rank",
-        forecast->memory_bytes, "results_bytes", (json_int_t)plan_results_bytes(plan), "checkpoint_bytes_kept",
-        (json_int_t)plan->checkpoint_bytes_kept, "checkpoint_bytes_most", (json_int_t)plan->checkpoint_bytes_all,
-        "flops_per_second", forecast->flops_per_second, "speed_is_assumed", forecast->assumed, "ranks",
-        simulated->ranks, "makespan_seconds", simulated->makespan, "lower_bound_seconds", simulated->lower_bound,
-        "seeds", forecast->seeds, "items", forecast->items);
-    CHECK(root != NULL, "JSON");
-    json_object_set_new(root, "smallest_effect",
-                        isnan(forecast->smallest_effect) ? json_null() : json_real(forecast->smallest_effect));
+    json_object_set_new(root, "name", json_string(plan->sweep->name));
+    json_object_set_new(root, "sweep_hash", json_string(hash));
+    put_stages(root, plan, forecast);
+    put_costs(root, plan, forecast);
     json_dumpf(root, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(root);

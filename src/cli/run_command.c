@@ -67,7 +67,6 @@ static int run_all(const struct options *options, struct error *err)
     struct error closing = {0};
     int closed = session_close(&session, &closing);
     if (closed != 0 && status >= 0) *err = closing;
-    if (status < 0 && session.rank != 0) err->text[0] = '\0'; /* rank 0 speaks for all */
     return closed != 0 && status >= 0 ? -1 : status;
 }
 

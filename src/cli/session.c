@@ -1,5 +1,6 @@
 /* A run's shared part, step by step; after each collective step all ranks agree whether it succeeded, so that nobody
  * waits for a rank that has left. */
+#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,10 +73,25 @@ static int check_memory(const struct options *options, const struct plan *plan, 
 
 static void floor_of_cell(void *context, int64_t cell, double *values) { workshop_floors(context, cell, values); }
 
+static int check_folder(const char *path, struct error *err)
+{
+    char *copy = memory_text(path);
+    const char *folder = dirname(copy);
+    struct stat facts;
+    int status = 0;
+    if (stat(folder, &facts) != 0 || !S_ISDIR(facts.st_mode))
+        status = error_set(err, ERROR_INPUT, "%s: there is no folder %s; create it first", path, folder);
+    else if (access(folder, W_OK | X_OK) != 0)
+        status = error_set(err, ERROR_OUTSIDE, "%s: the folder %s cannot be written to", path, folder);
+    memory_free(copy);
+    return status;
+}
+
 /* Rank 0: the tree, and a results file that fits it. */
 static int prepare_results(const struct options *options, struct session *session, struct error *err)
 {
     struct stat facts;
+    TRY(check_folder(options->output, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
     TRY(check_memory(options, session->setup.plan, err));
     if (options->fresh) TRY(store_remove(options->output, err));

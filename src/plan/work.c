@@ -70,6 +70,17 @@ static void raise_memory(struct plan *plan, const struct stage *stage, const str
     if (work > plan->work_bytes_max) plan->work_bytes_max = work;
 }
 
+/* A checkpoint is the state, a trunk's with its moments, in a file whose own tables take about so much. */
+static void count_checkpoint(struct plan *plan, const struct stage *stage, int64_t state_bytes, bool has_child)
+{
+    enum { FRAME = 64 << 10 };
+    int64_t bytes = state_bytes * (stage->kind == STAGE_TRUNK ? 3 : 1) + FRAME;
+    plan->checkpoint_bytes_all += bytes;
+    if (!has_child) return;
+    plan->checkpoint_bytes_most += bytes;
+    if (stage->kind == STAGE_TRUNK || stage->groups & 1u << GROUP_PRETRAINED) plan->checkpoint_bytes_kept += bytes;
+}
+
 static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
 {
     const struct stage *stage = &plan->stage[s];
@@ -82,10 +93,7 @@ static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
     raise_memory(plan, stage, &cell, &path.stage[m]);
     plan->flops_tree += stage->training_flops + stage->measuring_flops;
     plan->steps_tree += stage->stop_step - stage->start_step;
-    int64_t bytes = stage_state_bytes(plan, &cell, &path.stage[m]) * (stage->kind == STAGE_TRUNK ? 3 : 1);
-    if (has_child[s]) plan->checkpoint_bytes_all += bytes;
-    if (has_child[s] && (stage->kind == STAGE_TRUNK || stage->groups & 1u << GROUP_PRETRAINED))
-        plan->checkpoint_bytes_kept += bytes;
+    count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &path.stage[m]), has_child[s]);
     /* one pretraining per amount: every pretrained state pays its whole amount, no trunk is shared */
     if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL)
         plan->flops_one_pretraining_each += stage->training_flops + stage->measuring_flops;

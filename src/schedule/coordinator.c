@@ -73,6 +73,7 @@ static void on_error(struct coordinator *c, int worker, const struct report *rep
 static void on_ended(struct coordinator *c, int worker, const struct report *report)
 {
     bool done = report->kind == REPORT_DONE;
+    c->ended += report->kind != REPORT_RETURNED;
     c->account.steps_executed += report->steps;
     c->account.work += report->work_seconds;
     c->seconds[report->stage] += report->work_seconds;

@@ -26,6 +26,16 @@ static void coordinator_free(struct coordinator *c)
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
+/* A run that found nothing to do gives the account of the one before it again. */
+static bool recall(const struct coordinator *c, struct certificate *certificate)
+{
+    struct store_reader *reader = NULL;
+    if (c->ended > 0 || store_reader_open(c->options->results_path, &reader, NULL) != 0) return false;
+    bool there = store_read_certificate(reader, certificate, NULL) == 0 && certificate->ranks > 0;
+    store_reader_close(&reader);
+    return there;
+}
+
 /* Rank 0 writes the certificate also after a failure elsewhere: it is the account of what was done. */
 static int coordinate(struct coordinator *c, struct certificate *certificate, struct error *err)
 {
@@ -34,6 +44,7 @@ static int coordinate(struct coordinator *c, struct certificate *certificate, st
     *certificate = c->account;
     *err = c->failure;
     if (status != 0 && err->kind != ERROR_STOPPED) return -1;
+    if (status == 0 && recall(c, certificate)) return 0;
     struct error writing;
     if (store_write_certificate(c->store, certificate, &writing) == 0 && store_sync(c->store, &writing) == 0)
         return status;

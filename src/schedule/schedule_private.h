@@ -134,6 +134,7 @@ struct coordinator {
     bool own_rows; /* rank 0 wrote rows since its last sync */
     bool draining; /* nothing more is handed out, and what runs comes back */
     bool any_observed;
+    int ended; /* stages, in this run */
     struct error failure; /* kind ERROR_NONE: none */
     struct certificate account;
     struct worker_progress *shown;
