@@ -76,6 +76,7 @@ struct progress_display {
     double last; /* seconds: when a plain line was printed */
     int last_ended;
 };
+bool progress_on_terminal(void); /* whether what goes to stderr ends on a terminal, also through mpirun */
 void progress_show(void *display, const struct plan *plan, const struct progress *progress);
 
 /* ---- format.c: numbers for people; text[size] is filled and given back ---- */

@@ -1,6 +1,8 @@
 /* Progress: a block redrawn in place on a terminal, else a line every ten seconds. */
+#include <fcntl.h>
 #include <math.h>
-#include <time.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "cli_private.h"
 
@@ -67,6 +69,25 @@ static void draw(struct progress_display *display, const struct plan *plan, cons
             format_duration(progress->remaining, remaining, sizeof remaining));
     display->lines = 1 + print_workers(plan, progress);
     fflush(stderr);
+}
+
+/* mpirun passes the ranks' stderr on through a pipe, so a rank that asks its own stderr learns nothing: what counts is
+ * where mpirun's goes, which is the parent of a rank on the same host. */
+static bool parent_shows_on_terminal(void)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/%ld/fd/2", (long)getppid());
+    int descriptor = open(link, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (descriptor < 0) return false;
+    bool terminal = isatty(descriptor);
+    close(descriptor);
+    return terminal;
+}
+
+bool progress_on_terminal(void)
+{
+    if (isatty(STDERR_FILENO)) return true;
+    return getenv("OMPI_COMM_WORLD_RANK") && parent_shows_on_terminal();
 }
 
 void progress_show(void *context, const struct plan *plan, const struct progress *progress)

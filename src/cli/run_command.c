@@ -1,7 +1,6 @@
 /* run: the one command that starts MPI. */
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli_private.h"
 
@@ -28,7 +27,7 @@ static void catch_signals(int ranks)
 static int run_session(const struct options *options, struct session *session, struct certificate *certificate,
                        struct error *err)
 {
-    struct progress_display display = {.terminal = isatty(STDERR_FILENO)};
+    struct progress_display display = {.terminal = progress_on_terminal()};
     struct schedule_options schedule = {
         .results_path = options->output,
         .time_limit = options->time_limit,
