@@ -107,9 +107,11 @@ void plan_destroy(struct plan **plan);
 /* What a rank without the tree needs to write into the results file: the groups' dimensions, no stages. */
 struct plan *plan_outline(const struct sweep *sweep, const struct world_facts *facts, const struct numerics *numerics,
                           const struct record_extents *extents, int rows);
-/* Adds the constant lm_floor(variety, seed, domain): floor(context, cell, values[domains]) gives it for one cell. */
-typedef void plan_floor_f(void *context, int64_t cell, double *values);
-void plan_add_floors(struct plan *plan, plan_floor_f *floor, void *context);
+/* Adds a constant (variety, seed, domain) that only the loaded world can tell: measure(context, cell, values[domains])
+ * gives it for one cell.  The texts are borrowed. */
+typedef void plan_constant_f(void *context, int64_t cell, double *values);
+void plan_add_constant(struct plan *plan, const char *name, const char *units, const char *long_name,
+                       plan_constant_f *measure, void *context);
 int64_t plan_results_bytes(const struct plan *plan); /* size of the results file, to a few per cent */
 /* The shortest context of any model in the sweep. */
 int sweep_shortest_context(const struct sweep *sweep);

@@ -1,4 +1,4 @@
-/* The shape of a model and what it costs; amounts of pretraining in whole steps; which domains a seed reads. */
+/* The shape of a model and what it costs; amounts of pretraining in whole steps. */
 #ifndef PALIMPSEST_SPEC_SHAPE_H
 #define PALIMPSEST_SPEC_SHAPE_H
 
@@ -46,8 +46,6 @@ struct schedule_steps { /* one step reads batch x context tokens */
 };
 struct schedule_steps schedule_steps_of(const struct settings *settings, const struct model_shape *shape,
                                         struct amount amount);
-/* The domains that seed `seed` reads at variety `variety`: nested in variety, rotated by seed. read[variety]. */
-void variety_domains(int domains, uint64_t world_seed, uint64_t seed, int variety, int *read);
 /* Points of a learning curve: point k averages steps point_end(k - 1) + 1 .. point_end(k), half octaves apart. */
 int64_t point_end(int point);
 int point_of_step(int64_t step); /* step counts from 1 */

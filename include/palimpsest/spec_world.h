@@ -10,7 +10,7 @@
     X(sentence_length) X(word_content) X(tree_depth) X(top_constituents) X(bigram_shift) X(tense) X(subject_number)    \
     X(object_number) X(odd_word_out) X(coordination_inversion) X(topic) X(domain)
 enum world_kind { WORLD_GRAMMAR, WORLD_TEXT };
-enum overlap { OVERLAP_NONE, OVERLAP_FIRST, OVERLAP_SECOND, OVERLAP_BOTH };
+enum overlap { OVERLAP_NONE, OVERLAP_TASKS }; /* tasks: pretraining reads the tasks' own domains too */
 enum tokenizer_kind { TOKENIZER_BYTES, TOKENIZER_WORDS, TOKENIZER_BPE, TOKENIZER_BINARY };
 struct text_source { /* a corpus: files[]; a task: train and test */
     char name[NAME_MAX_BYTES];
@@ -52,5 +52,9 @@ struct world_facts { /* borrowed from the world that filled it */
     int tasks;
     const struct task_facts *task; /* in the order of the sweep's tasks */
 };
+/* The domains that seed `seed` reads at variety `variety`, read[variety]: nested in variety, rotated by seed, so that every
+ * domain takes every place.  With OVERLAP_TASKS the reserved domains come first and take the places of as many others:
+ * the number read stays the variety. */
+void reading_domains(const struct world_spec *world, const struct world_facts *facts, uint64_t seed, int variety, int *read);
 
 #endif

@@ -14,6 +14,8 @@ void workshop_destroy(struct workshop **workshop);
 
 /* Entropy floors (nats per token) of the mixture that a cell reads, floor[reference domains]; see world_floor. */
 void workshop_floors(const struct workshop *workshop, int64_t cell, double *floor);
+/* How far each reference domain is from the nearest that the cell reads; see world_distances. */
+void workshop_distances(const struct workshop *workshop, int64_t cell, double *distance);
 /* The numerics class of this process, and the version of this program's arithmetic: raise it (stage/workshop.c) with every
  * change that changes bits, so that states of two versions are never mixed. */
 struct numerics stage_numerics(void);

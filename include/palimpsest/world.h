@@ -29,8 +29,6 @@ struct reading { /* one pretraining stream: an equal mixture of domains */
 /* Sample number `sample` of the stream; the same for every model size.  In every block of `domains` samples each domain
  * is read once, in an order keyed by (seed, block). */
 void world_read(const struct world *world, const struct reading *reading, uint64_t sample, uint16_t *token);
-/* Hash of the mixture as data: the training hashes of its domains in order. */
-struct hash128 world_reading_hash(const struct world_facts *facts, const struct reading *reading);
 /* Fixed evaluation windows of one reference domain (0 .. domains + task_domains - 1): never read in training. */
 /* How many to use for so many tokens: tokens / context, at least 1, at most what there is (text: the held-out tail). */
 int world_reference_windows(const struct world *world, int domain, int context, int64_t tokens);
@@ -39,6 +37,10 @@ void world_reference(const struct world *world, int domain, int window, int cont
  * they are equally likely, from its exact prefix probabilities.  NaN where no exact floor is known: text, or a domain
  * that the mixture does not contain. */
 double world_floor(const struct world *world, const struct reading *reading, int domain, int windows);
+
+/* How far each reference domain is from the nearest domain of `reading`, distance[domains + task_domains]: 0 for those
+ * read, at most 1; between the word frequencies of the reference windows (square root of the Jensen-Shannon divergence). */
+void world_distances(const struct world *world, const struct reading *reading, int64_t tokens, double *distance);
 
 /* ---- tasks ---- */
 

@@ -73,6 +73,22 @@ static int check_memory(const struct options *options, const struct plan *plan, 
 
 static void floor_of_cell(void *context, int64_t cell, double *values) { workshop_floors(context, cell, values); }
 
+static void distance_of_cell(void *context, int64_t cell, double *values) { workshop_distances(context, cell, values); }
+
+static void add_constants(struct plan *plan, struct workshop *workshop)
+{
+    plan_add_constant(
+        plan, "lm_floor", "nats per token",
+        "entropy floor: loss of the best predictor that knows the domains read, on the reference windows; "
+        "missing for domains not read and where no exact floor is known",
+        floor_of_cell, workshop);
+    plan_add_constant(
+        plan, "domain_distance", "1",
+        "distance of the domain from the nearest domain read: square root of the Jensen-Shannon divergence of "
+        "their word frequencies, 0 to 1",
+        distance_of_cell, workshop);
+}
+
 static int check_folder(const char *path, struct error *err)
 {
     char *copy = memory_text(path);
@@ -96,7 +112,7 @@ static int prepare_results(const struct options *options, struct session *sessio
     TRY(check_memory(options, session->setup.plan, err));
     if (options->fresh) TRY(store_remove(options->output, err));
     if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
-    plan_add_floors(session->setup.plan, floor_of_cell, session->workshop);
+    add_constants(session->setup.plan, session->workshop);
     char *explained = config_explain(session->setup.sweep, false);
     int status = store_create(options->output, session->setup.plan, explained, false, err);
     memory_free(explained);

@@ -13,7 +13,7 @@ static const char *const grammar_tasks[] = {GRAMMAR_TASKS(TASK_WORD)};
 static const char *const kinds[] = {"grammar", "text"};
 static const char *const grammar_keys[] = {"kind", "domains", "task_domains", "seed", "overlap"};
 static const char *const text_keys[] = {"kind", "corpora", "tasks", "tokenizer", "vocabulary", "held_out", "seed"};
-static const char *const overlaps[] = {"none", "first", "second", "both"};
+static const char *const overlaps[] = {"none", "tasks"};
 
 /* ---- a number with a default ---- */
 

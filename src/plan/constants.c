@@ -8,7 +8,7 @@
 typedef bool belongs_f(const struct axis_member *member);
 typedef void value_f(const struct plan *plan, const struct cell *cell, double *values);
 
-enum { COMPUTED = 6, FLOORS = 1 };
+enum { COMPUTED = 6, MEASURED = 2 };
 
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
@@ -136,7 +136,7 @@ static void add_constant(struct plan *plan, const char *name, belongs_f *belongs
 
 void constants_fill(struct plan *plan)
 {
-    plan->constants = memory_array(COMPUTED + FLOORS, sizeof *plan->constants);
+    plan->constants = memory_array(COMPUTED + MEASURED, sizeof *plan->constants);
     add_constant(plan, "parameters", sets_shape, parameters, false, "1", "weights of the model, embeddings included");
     add_constant(plan, "parameters_non_embedding", sets_shape, parameters_non_embedding, false, "1",
                  "weights of the model without token and position embeddings");
@@ -150,21 +150,20 @@ void constants_fill(struct plan *plan)
     CHECK(plan->constant_count == COMPUTED, "%d constants", plan->constant_count);
 }
 
-static bool sets_floor(const struct axis_member *member)
+static bool sets_reference(const struct axis_member *member)
 {
     return sets_reading(member) || (member->kind == AXIS_SETTING && (member->row == setting_find("model.context") ||
                                                                      member->row == setting_find("evaluate.tokens")));
 }
 
-void plan_add_floors(struct plan *plan, plan_floor_f *floor, void *context)
+void plan_add_constant(struct plan *plan, const char *name, const char *units, const char *long_name,
+                       plan_constant_f *measure, void *context)
 {
-    CHECK(plan->constant_count == COMPUTED, "the floors are there already");
-    struct constant *constant = next_constant(
-        plan, "lm_floor", "nats per token",
-        "entropy floor: loss of the best predictor that knows the domains read, on the reference windows; "
-        "missing for domains not read and where no exact floor is known");
+    CHECK(plan->constant_count < COMPUTED + MEASURED, "no room for %s", name);
+    struct constant *constant = next_constant(plan, name, units, long_name);
     constant->per_domain = true;
-    int64_t cells = lay_constant(plan, constant, sets_floor);
+    int64_t cells = lay_constant(plan, constant, sets_reference);
     int width = plan->facts.domains + plan->facts.task_domains;
-    for (int64_t i = 0; i < cells; i++) floor(context, cell_of(plan->sweep, constant, i), constant->values + i * width);
+    for (int64_t i = 0; i < cells; i++)
+        measure(context, cell_of(plan->sweep, constant, i), constant->values + i * width);
 }

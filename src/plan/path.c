@@ -42,7 +42,7 @@ static struct hash128 initial_id(const struct cell *cell, const struct numerics 
 
 int cell_reading(const struct sweep *sweep, const struct world_facts *facts, const struct cell *cell, int *domain)
 {
-    variety_domains(facts->domains, sweep->world.seed, cell->seed, cell->variety, domain);
+    reading_domains(&sweep->world, facts, cell->seed, cell->variety, domain);
     return cell->variety;
 }
 

@@ -36,15 +36,25 @@ static int ring_stride(int domains)
     return stride;
 }
 
-void variety_domains(int domains, uint64_t world_seed, uint64_t seed, int variety, int *read)
+static void read_ring(const struct world_spec *world, int domains, uint64_t seed, int count, int *read)
 {
-    CHECK(variety >= 1 && variety <= domains, "variety %d of %d domains", variety, domains);
     uint32_t *ring = memory_array((size_t)domains, sizeof *ring);
-    struct random_cursor cursor = random_at(random_stream("variety ring", world_seed, NULL), 0);
+    struct random_cursor cursor = random_at(random_stream("variety ring", world->seed, NULL), 0);
     random_permutation(&cursor, (uint32_t)domains, ring);
     uint64_t start = seed % (uint64_t)domains * (uint64_t)ring_stride(domains);
-    for (int i = 0; i < variety; i++) read[i] = (int)ring[(start + (uint64_t)i) % (uint64_t)domains];
+    for (int i = 0; i < count; i++) read[i] = (int)ring[(start + (uint64_t)i) % (uint64_t)domains];
     memory_free(ring);
+}
+
+void reading_domains(const struct world_spec *world, const struct world_facts *facts, uint64_t seed, int variety,
+                     int *read)
+{
+    CHECK(variety >= 1 && variety <= facts->domains, "variety %d of %d domains", variety, facts->domains);
+    int back = world->overlap == OVERLAP_NONE ? 0 : facts->task_domains;
+    if (back > variety) back = variety;
+    for (int i = 0; i < back; i++)
+        read[i] = facts->domains + (int)((seed + (uint64_t)i) % (uint64_t)facts->task_domains);
+    read_ring(world, facts->domains, seed, variety - back, read + back);
 }
 
 /* 1, then 2 3 4 6 8 12 16 24 ...: powers of two and what lies half an octave above them, in whole numbers. */

@@ -56,7 +56,7 @@ struct reading reading_of(const struct workshop *workshop, const struct cell *ce
 {
     struct reading reading = {.domains = cell->variety, .seed = cell->seed, .context = cell->shape.context};
     CHECK(cell->variety <= (int)(sizeof reading.domain / sizeof *reading.domain), "variety %d", cell->variety);
-    variety_domains(workshop->facts->domains, workshop->sweep->world.seed, cell->seed, cell->variety, reading.domain);
+    reading_domains(&workshop->sweep->world, workshop->facts, cell->seed, cell->variety, reading.domain);
     reading.unique_samples = (uint64_t)(cell->settings.pretrain.unique / cell->shape.context);
     return reading;
 }
@@ -70,6 +70,14 @@ void workshop_floors(const struct workshop *workshop, int64_t number, double *fl
         int windows = world_reference_windows(workshop->world, d, reading.context, cell.settings.evaluate.tokens);
         floor[d] = world_floor(workshop->world, &reading, d, windows);
     }
+}
+
+void workshop_distances(const struct workshop *workshop, int64_t number, double *distance)
+{
+    struct cell cell;
+    cell_resolve(workshop->sweep, workshop->facts, number, &cell);
+    struct reading reading = reading_of(workshop, &cell);
+    world_distances(workshop->world, &reading, cell.settings.evaluate.tokens, distance);
 }
 
 struct numerics stage_numerics(void)

@@ -63,18 +63,8 @@ void world_read(const struct world *world, const struct reading *reading, uint64
     struct random_cursor cursor = random_at(random_stream("mixture", reading->seed, NULL), block);
     random_permutation(&cursor, (uint32_t)reading->domains, order);
     int domain = reading->domain[order[sample % (uint64_t)reading->domains]];
-    CHECK(domain >= 0 && domain < world->facts.domains, "domain %d of %d is read", domain, world->facts.domains);
+    CHECK(domain >= 0 && domain < world->facts.domains + world->facts.task_domains, "domain %d is read", domain);
     world->ops->sample(world->self, domain, reading->seed, block, reading->context, token);
-}
-
-struct hash128 world_reading_hash(const struct world_facts *facts, const struct reading *reading)
-{
-    struct hasher hasher;
-    hasher_init(&hasher, "reading");
-    hasher_add_integer(&hasher, "domains", reading->domains);
-    for (int i = 0; i < reading->domains; i++)
-        hasher_add_hash(&hasher, "training", facts->domain[reading->domain[i]].training);
-    return hasher_finish(&hasher);
 }
 
 static void check_domain(const struct world *world, int domain)
@@ -105,8 +95,8 @@ static double log_of_sum(const double *log_p, int count)
     double largest = -INFINITY, sum = 0;
     for (int i = 0; i < count; i++) largest = fmax(largest, log_p[i]);
     if (largest == -INFINITY) return largest;
-    for (int i = 0; i < count; i++) sum += exp(log_p[i] - largest);
-    return largest + log(sum);
+    for (int i = 0; i < count; i++) sum += real_exp(log_p[i] - largest);
+    return largest + real_log(sum);
 }
 
 /* The predictor holds a posterior over the domains and updates it token by token; by the chain rule the sum of its
@@ -195,4 +185,45 @@ void world_prompt(const struct world *world, int task, uint16_t *token, int most
 char *world_text(const struct world *world, const uint16_t *token, int length)
 {
     return world->ops->text(world->self, token, length);
+}
+
+/* ---- distances ---- */
+
+static void add_unigrams(const struct world *world, int domain, int context, int64_t tokens, double *share)
+{
+    uint16_t *token = memory_array((size_t)context + 1, sizeof *token);
+    int windows = world_reference_windows(world, domain, context, tokens);
+    for (int w = 0; w < windows; w++) {
+        world_reference(world, domain, w, context, token);
+        for (int t = 1; t <= context; t++) share[token[t]] += 1.0 / ((double)windows * context);
+    }
+    memory_free(token);
+}
+
+/* Square root of the Jensen-Shannon divergence in bits, a metric between 0 and 1 (Endres and Schindelin 2003). */
+static double unigram_distance(const double *a, const double *b, int vocabulary)
+{
+    double divergence = 0;
+    for (int v = 0; v < vocabulary; v++) {
+        double middle = 0.5 * (a[v] + b[v]);
+        if (a[v] > 0) divergence += 0.5 * a[v] * real_log(a[v] / middle);
+        if (b[v] > 0) divergence += 0.5 * b[v] * real_log(b[v] / middle);
+    }
+    return divergence > 0 ? sqrt(divergence / real_log(2)) : 0;
+}
+
+void world_distances(const struct world *world, const struct reading *reading, int64_t tokens, double *distance)
+{
+    int domains = world->facts.domains + world->facts.task_domains, vocabulary = world->facts.vocabulary;
+    double *share = memory_array((size_t)domains * (size_t)vocabulary, sizeof *share);
+    for (int d = 0; d < domains; d++)
+        add_unigrams(world, d, reading->context, tokens, share + (size_t)d * (size_t)vocabulary);
+    for (int d = 0; d < domains; d++) {
+        distance[d] = 1;
+        for (int i = 0; i < reading->domains; i++) {
+            const double *read = share + (size_t)reading->domain[i] * (size_t)vocabulary;
+            distance[d] = fmin(distance[d], unigram_distance(share + (size_t)d * (size_t)vocabulary, read, vocabulary));
+        }
+    }
+    memory_free(share);
 }

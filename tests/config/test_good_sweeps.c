@@ -88,7 +88,7 @@ static void every_section_arrives(void **state)
 {
     (void)state;
     struct sweep *sweep = read_file(GOOD "everything.yaml");
-    assert_int_equal(OVERLAP_SECOND, sweep->world.overlap);
+    assert_int_equal(OVERLAP_TASKS, sweep->world.overlap);
     assert_int_equal(7, sweep->world.seed);
     assert_int_equal(OBJECTIVE_MASKED, sweep->base.model.objective);
     assert_int_equal(0, sweep->base.pretrain.warmup);

@@ -144,6 +144,23 @@ static void numerics_seed_and_data_enter_every_id(void **context)
     planned_reset(&planned);
 }
 
+static void reading_the_tasks_own_domains_is_another_lineage(void **context)
+{
+    (void)context;
+    static const char *const overlaps[] = {"none", "tasks"};
+    struct path path[2];
+    for (int i = 0; i < 2; i++) {
+        char *yaml = memory_format("name: t\nworld: {kind: grammar, domains: 8, task_domains: 2, overlap: %s}\n"
+                                   "tasks: [tense, bigram_shift]\naxes: {tokens: [512Ki], variety: [4], seed: 1}\n",
+                                   overlaps[i]);
+        struct planned planned = plan_of(yaml, true);
+        path[i] = path_of_cell(&planned, 0);
+        planned_reset(&planned);
+        memory_free(yaml);
+    }
+    assert_int_equal(first_difference(&path[0], &path[1]), 1);
+}
+
 static void an_instrument_changes_records_and_no_state(void **context)
 {
     (void)context;
@@ -166,6 +183,7 @@ int main(void)
         cmocka_unit_test(a_trunk_state_does_not_know_where_it_was_cut),
         cmocka_unit_test(every_setting_changes_the_ids_from_its_scope_on_and_none_before),
         cmocka_unit_test(numerics_seed_and_data_enter_every_id),
+        cmocka_unit_test(reading_the_tasks_own_domains_is_another_lineage),
         cmocka_unit_test(an_instrument_changes_records_and_no_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,7 +165,7 @@ static void a_spec_without_sense_is_refused(void **state)
     files->spec.vocabulary = 65536 - 257;
     assert_refused(files, "world.tokenizer: a vocabulary of 65279; from 1 to 65278");
     files->spec.tokenizer = TOKENIZER_BYTES;
-    files->spec.overlap = OVERLAP_BOTH;
+    files->spec.overlap = OVERLAP_TASKS;
     assert_refused(files, "world.overlap: tasks of a text world belong to no corpus");
 }
 

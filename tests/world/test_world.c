@@ -107,17 +107,36 @@ static void unique_samples_make_the_stream_repeat_whole(void **context)
     for (uint64_t i = 0; i < 30; i++) assert_int_equal(first_token(&reading, i), first_token(&endless, i % 7));
 }
 
-static void the_hash_of_a_mixture_is_that_of_its_data_in_order(void **context)
+/* Domain 0 holds only token 0, domain 1 only token 1, domain 2 both in turn. */
+static void turns_reference(const void *self, int domain, int window, int context, uint16_t *token)
+{
+    (void)self;
+    for (int i = 0; i <= context; i++) token[i] = (uint16_t)(domain < 2 ? domain : (window + i) % 2);
+}
+
+static int two_windows(const void *self, int domain, int context, int64_t tokens)
+{
+    (void)self, (void)domain, (void)context, (void)tokens;
+    return 2;
+}
+
+/* Between (1, 0) and (1/2, 1/2): (log2(4/3) + (log2(2/3) + log2(2)) / 2) / 2 = 0.311278 bits, of which the root. */
+static void distances_are_to_the_nearest_domain_read(void **context)
 {
     (void)context;
-    struct domain_facts domain[3] = {{.training = {1, 0}}, {.training = {2, 0}}, {.training = {1, 0}}};
-    struct world_facts facts = {.domains = 3, .domain = domain};
-    struct reading a = {.domains = 2, .domain = {0, 1}}, same = {.domains = 2, .domain = {2, 1}, .seed = 9},
-                   turned = {.domains = 2, .domain = {1, 0}}, less = {.domains = 1, .domain = {0}};
-    struct hash128 hash = world_reading_hash(&facts, &a);
-    assert_true(hash_equal(hash, world_reading_hash(&facts, &same)));
-    assert_false(hash_equal(hash, world_reading_hash(&facts, &turned)));
-    assert_false(hash_equal(hash, world_reading_hash(&facts, &less)));
+    const struct world_ops ops = {.reference = turns_reference, .reference_windows = two_windows};
+    const struct world turns = {.ops = &ops, .context = CONTEXT, .facts = {.domains = 3, .vocabulary = 2}};
+    struct reading reading = {.domains = 1, .domain = {0}, .context = CONTEXT};
+    double distance[3];
+    world_distances(&turns, &reading, 10, distance);
+    assert_true(distance[0] == 0);
+    assert_true(fabs(distance[1] - 1) < 1e-12);
+    assert_true(fabs(distance[2] - sqrt(0.311278124459)) < 1e-9);
+    reading.domains = 2;
+    reading.domain[1] = 2;
+    world_distances(&turns, &reading, 10, distance);
+    assert_true(distance[0] == 0 && distance[2] == 0);
+    assert_true(fabs(distance[1] - sqrt(0.311278124459)) < 1e-9);
 }
 
 /* The predictor written out: a weight for each domain, updated by Bayes' rule after every token. */
@@ -201,7 +220,7 @@ int main(void)
         cmocka_unit_test(a_single_domain_is_read_in_order),
         cmocka_unit_test(a_domain_gives_the_same_samples_in_every_mixture),
         cmocka_unit_test(unique_samples_make_the_stream_repeat_whole),
-        cmocka_unit_test(the_hash_of_a_mixture_is_that_of_its_data_in_order),
+        cmocka_unit_test(distances_are_to_the_nearest_domain_read),
         cmocka_unit_test(the_floor_is_the_loss_of_the_predictor_that_infers_the_domain),
         cmocka_unit_test(the_floor_of_one_domain_is_its_own_entropy_on_the_windows),
         cmocka_unit_test(the_floor_is_missing_where_it_is_not_known),
