@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "palimpsest/base.h"
 
@@ -56,7 +57,16 @@ void check_failed(const char *file, int line, const char *condition, const char 
     va_start(values, format);
     vsnprintf(text, sizeof text, format, values);
     va_end(values);
-    fprintf(stderr, "palimpsest: rank %d: %s:%d: check failed: %s: %s\n", log_rank(), file, line, condition, text);
+    log_line(LOG_ERROR, "%s:%d: check failed: %s: %s", file, line, condition, text);
     if (abort_hook) abort_hook(70);
     abort();
+}
+
+/* No bug of ours, but nothing can go on either. */
+void memory_exhausted(size_t asked, size_t in_use)
+{
+    log_line(LOG_ERROR, "out of memory: %zu bytes asked, %zu in use; `palimpsest plan` tells what a rank needs", asked,
+             in_use);
+    if (abort_hook) abort_hook(error_exit_status(ERROR_OUTSIDE));
+    _exit(error_exit_status(ERROR_OUTSIDE));
 }

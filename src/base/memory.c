@@ -6,6 +6,8 @@
 
 #include "palimpsest/base.h"
 
+#include "base_private.h"
+
 enum { HEADER = 64 };
 
 static struct memory_count counted;
@@ -15,7 +17,7 @@ void *memory_allocate(size_t bytes)
     CHECK(bytes <= SIZE_MAX - 2 * HEADER, "%zu bytes asked", bytes);
     size_t whole = HEADER + (bytes + HEADER - 1) / HEADER * HEADER;
     char *block = aligned_alloc(HEADER, whole);
-    CHECK(block != NULL, "out of memory: %zu bytes asked, %zu in use", bytes, counted.bytes);
+    if (!block) memory_exhausted(bytes, counted.bytes);
     memset(block, 0, whole);
     memcpy(block, &bytes, sizeof bytes);
     counted.blocks++;

@@ -50,20 +50,31 @@ int setup_read(const char *path, struct setup *setup, struct error *err); /* swe
 int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err);
 int setup_plan(struct setup *setup, bool sharing, struct error *err);
 void setup_reset(struct setup *setup);
+/* What a rank needs at most, beside the program itself; refused when that is more than --max-memory. */
+double setup_memory(const struct setup *setup);
+int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err);
 
 /* ---- continue.c: a results file that is there already ---- */
 
 /* 0: path belongs to this plan; -1: another sweep, and err lists what changed. */
 int continue_check(const char *path, const struct setup *setup, struct error *err);
 
+/* ---- lock.c: one run at a time on a results file ---- */
+
+struct run_lock;
+int run_lock_take(const char *results, struct run_lock **lock, struct error *err); /* refused: says who holds it */
+void run_lock_release(struct run_lock **lock);                                     /* accepts NULL */
+
 /* ---- session.c: one run on many ranks ---- */
 
 struct session {
     MPI_Comm comm;
     int rank, ranks;
+    double started;     /* clock_seconds() when the session was opened */
     struct setup setup; /* plan: the tree on rank 0, an outline elsewhere */
     struct workshop *workshop;
     struct store *store;
+    struct run_lock *lock; /* rank 0 */
 };
 int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err);
 int session_close(struct session *session, struct error *err);

@@ -65,8 +65,8 @@ void print_certificate(const struct certificate *certificate, FILE *out)
     print_idle("tail", certificate->idle_tail, whole, out);
     print_idle("files and messages", certificate->idle_io, whole, out);
     print_idle("drain", certificate->idle_drain, whole, out);
-    fprintf(out, "  optimiser steps          %lld; minimal tree %lld\n", (long long)certificate->steps_executed,
-            (long long)certificate->steps_tree);
+    fprintf(out, "  optimiser steps          %lld in this run; minimal tree %lld\n",
+            (long long)certificate->steps_executed, (long long)certificate->steps_tree);
     fprintf(out, "  work three ways (FLOP)   %s cell by cell, %s with one pretraining per amount, %s as a tree\n",
             format_count(certificate->flops_per_cell_alone, a, sizeof a),
             format_count(certificate->flops_one_pretraining_each, b, sizeof b),

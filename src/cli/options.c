@@ -164,7 +164,7 @@ int options_read(enum command command, int count, char **arguments, struct optio
         return error_set(err, ERROR_INPUT, "%s: one file at a time, not also \"%s\"", arguments[0],
                          arguments[optind + 1]);
     options->file = arguments[optind];
-    if (command == COMMAND_RUN && !options->output)
+    if (command == COMMAND_RUN && (!options->output || !options->output[0]))
         return error_set(err, ERROR_INPUT, "run: where to? name the results file with -o RESULTS.h5");
     return 0;
 }

@@ -93,7 +93,7 @@ static int make_forecast(const struct options *options, const struct setup *setu
     forecast->seeds = sweep_axis(setup->sweep, AXIS_SEED, &member)->length;
     forecast->items = fewest_items(plan);
     forecast->smallest_effect = smallest_effect(forecast->seeds, forecast->items);
-    forecast->memory_bytes = (double)(plan->state_bytes_max + plan->work_bytes_max) + (double)memory_count().bytes;
+    forecast->memory_bytes = setup_memory(setup);
     return 0;
 }
 
@@ -223,10 +223,8 @@ static int print_plan(const struct options *options, struct setup *setup, struct
 {
     struct forecast forecast;
     TRY(setup_plan(setup, !options->no_sharing, err));
+    TRY(setup_check_memory(setup, options, err));
     TRY(make_forecast(options, setup, &forecast, err));
-    if (options->max_memory > 0 && forecast.memory_bytes > (double)options->max_memory)
-        return error_set(err, ERROR_INPUT, "%s: the largest stage needs %.0f bytes per rank, more than --max-memory",
-                         options->file, forecast.memory_bytes);
     if (options->explain) {
         char *explained = config_explain(setup->sweep, true);
         fputs(explained, stdout);

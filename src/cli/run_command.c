@@ -1,4 +1,5 @@
 /* run: the one command that starts MPI. */
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -24,13 +25,20 @@ static void catch_signals(int ranks)
     sigaction(SIGINT, &action, NULL);
 }
 
+/* What is left of the limit for the stages: reading data and the results file took its part.  0 stands for no limit. */
+static double time_left(const struct options *options, const struct session *session)
+{
+    if (options->time_limit == 0) return 0;
+    return fmax(options->time_limit - (clock_seconds() - session->started), 1e-3);
+}
+
 static int run_session(const struct options *options, struct session *session, struct certificate *certificate,
                        struct error *err)
 {
     struct progress_display display = {.terminal = progress_on_terminal()};
     struct schedule_options schedule = {
         .results_path = options->output,
-        .time_limit = options->time_limit,
+        .time_limit = time_left(options, session),
         .attempts = options->attempts,
         .keep = options->keep,
         .retry_failed = options->retry_failed,

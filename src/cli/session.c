@@ -61,16 +61,6 @@ static int check_same(const struct session *session, struct error *err)
     return schedule_agree(session->comm, status, err);
 }
 
-static int check_memory(const struct options *options, const struct plan *plan, struct error *err)
-{
-    char need[32], limit[32];
-    double bytes = (double)(plan->state_bytes_max + plan->work_bytes_max) + (double)memory_count().bytes;
-    if (options->max_memory == 0 || bytes <= (double)options->max_memory) return 0;
-    return error_set(err, ERROR_INPUT, "%s: the largest stage needs %s per rank, more than --max-memory %s",
-                     options->file, format_bytes(bytes, need, sizeof need),
-                     format_bytes((double)options->max_memory, limit, sizeof limit));
-}
-
 static void floor_of_cell(void *context, int64_t cell, double *values) { workshop_floors(context, cell, values); }
 
 static void distance_of_cell(void *context, int64_t cell, double *values) { workshop_distances(context, cell, values); }
@@ -103,14 +93,27 @@ static int check_folder(const char *path, struct error *err)
     return status;
 }
 
+/* Only what is ours is thrown away: a mistyped -o must not cost anybody a file. */
+static int remove_results(const char *path, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    struct stat facts;
+    if (stat(path, &facts) != 0) return store_remove(path, err); /* checkpoints may have stayed */
+    if (store_reader_open(path, &reader, err) != 0)
+        return error_prefix(err, "--fresh removes results of palimpsest only; remove this yourself if it is to go");
+    store_reader_close(&reader);
+    return store_remove(path, err);
+}
+
 /* Rank 0: the tree, and a results file that fits it. */
 static int prepare_results(const struct options *options, struct session *session, struct error *err)
 {
     struct stat facts;
     TRY(check_folder(options->output, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
-    TRY(check_memory(options, session->setup.plan, err));
-    if (options->fresh) TRY(store_remove(options->output, err));
+    TRY(setup_check_memory(&session->setup, options, err));
+    TRY(run_lock_take(options->output, &session->lock, err));
+    if (options->fresh) TRY(remove_results(options->output, err));
     if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
     add_constants(session->setup.plan, session->workshop);
     char *explained = config_explain(session->setup.sweep, false);
@@ -139,7 +142,7 @@ static void share_outline(struct session *session)
 int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err)
 {
     char *text = NULL;
-    *session = (struct session){.comm = comm};
+    *session = (struct session){.comm = comm, .started = clock_seconds()};
     MPI_Comm_rank(comm, &session->rank);
     MPI_Comm_size(comm, &session->ranks);
     TRY(share_text(session, options->file, &text, err));
@@ -157,6 +160,7 @@ int session_open(const struct options *options, MPI_Comm comm, struct session *s
 int session_close(struct session *session, struct error *err)
 {
     int status = session->store ? store_close(&session->store, err) : 0;
+    run_lock_release(&session->lock);
     workshop_destroy(&session->workshop);
     setup_reset(&session->setup);
     return status;

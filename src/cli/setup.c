@@ -38,3 +38,18 @@ void setup_reset(struct setup *setup)
     world_destroy(&setup->world);
     sweep_destroy(&setup->sweep);
 }
+
+double setup_memory(const struct setup *setup)
+{
+    return (double)(setup->plan->state_bytes_max + setup->plan->work_bytes_max) + (double)memory_count().bytes;
+}
+
+int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err)
+{
+    char need[32], limit[32];
+    double bytes = setup_memory(setup);
+    if (options->max_memory == 0 || bytes <= (double)options->max_memory) return 0;
+    return error_set(err, ERROR_INPUT, "%s: the largest stage needs %s per rank, more than --max-memory %s",
+                     options->file, format_bytes(bytes, need, sizeof need),
+                     format_bytes((double)options->max_memory, limit, sizeof limit));
+}

@@ -8,6 +8,16 @@
 
 /* ---- world ---- */
 
+/* A sample on one line, however the text is broken. */
+static void print_sample(const struct setup *setup, const uint16_t *token, int length)
+{
+    char *text = world_text(setup->world, token, length);
+    for (char *c = text; *c; c++)
+        if (*c == '\n') *c = ' ';
+    puts(text + strspn(text, " "));
+    memory_free(text);
+}
+
 static void print_domain(const struct setup *setup, int domain, int samples)
 {
     const struct world_facts *facts = world_facts(setup->world);
@@ -24,9 +34,8 @@ static void print_domain(const struct setup *setup, int domain, int samples)
     uint16_t *token = memory_array((size_t)context + 1, sizeof *token);
     for (int s = 0; s < samples && s < windows; s++) {
         world_reference(setup->world, domain, s, context, token);
-        char *text = world_text(setup->world, token, context);
-        printf("    %s\n", text);
-        memory_free(text);
+        fputs("    ", stdout);
+        print_sample(setup, token, context);
     }
     memory_free(token);
 }
@@ -56,9 +65,8 @@ static void print_task(const struct setup *setup, int task, int samples)
     printf("; %d test texts are also in train\n", baselines.shared_with_train);
     for (int s = 0; s < samples && s < facts->train_items; s++) {
         struct item item = world_item(setup->world, task, SPLIT_TRAIN, s);
-        char *text = world_text(setup->world, item.token, item.length);
-        printf("    [%s] %s\n", world_label_name(setup->world, task, item.label), text);
-        memory_free(text);
+        printf("    [%s] ", world_label_name(setup->world, task, item.label));
+        print_sample(setup, item.token, item.length);
     }
 }
 
