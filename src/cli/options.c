@@ -112,7 +112,7 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_SPEED_FROM: options->speed_from = value; return 0;
     case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);
     case OPTION_SAMPLES: return number_of("samples", value, 0, 1000, &options->samples, err);
-    case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 1000, &options->attempts, err);
+    case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 250, &options->attempts, err);
     case OPTION_TIME_LIMIT: return duration_of(value, &options->time_limit, err);
     case OPTION_MAX_MEMORY: return bytes_of(value, &options->max_memory, err);
     case OPTION_KEEP: return keep_of(value, &options->keep, err);

@@ -98,6 +98,11 @@ static bool check_axis_key(struct reader *reader, const struct entry *entry)
         complain_no_axis(reader, entry);
         return false;
     }
+    if (row >= 0 && settings_table[row].scope == SCOPE_EVALUATE) { /* a state is measured once, for all its cells */
+        complain(&reader->complaints, entry->mark, node_path(entry->value, path),
+                 "all cells are measured alike, else their scores could not be compared; set it once for all");
+        return false;
+    }
     if (is_used(reader->sweep, kind, row)) {
         complain(&reader->complaints, entry->mark, node_path(entry->value, path),
                  "is an axis twice; let it stand alone or in one zip group");

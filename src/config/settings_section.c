@@ -52,6 +52,12 @@ static void read_row(struct reader *reader, const struct node *node, int row, st
                           settings_table[row].path, out->marks[i].line);
             return;
         }
+    if (out->name[0] && settings_table[row].scope == SCOPE_EVALUATE) {
+        complain_node(reader, node,
+                      "all sizes are measured alike, else their scores could not be compared; set it once "
+                      "for all");
+        return;
+    }
     if (node->kind != NODE_SCALAR) {
         complain_node(reader, node, "must be one value; to try several, make it an axis: axes: {%s: [...]}",
                       settings_table[row].path);

@@ -73,7 +73,7 @@ static void add_window(struct meter *meter, const struct world *world, int domai
         for (int t = 0; t < context; t++) meter->target[from + t] = meter->window[t + 1];
     } else {
         const struct domain_facts *data = &facts->domain[domain];
-        struct random_stream stream = random_stream("reference mask", data->reference.low, data->name);
+        struct random_stream stream = random_stream("reference mask", data->reference.low, NULL);
         struct random_cursor cursor = random_at(stream, (uint64_t)window);
         mask_window(&cursor, context, facts->mask, facts->vocabulary, meter->window, meter->target + from);
     }

@@ -57,6 +57,8 @@ struct hash128 plan_hash(const struct plan *plan)
         for (int i = 0; i < plan->sweep->axes[a].length; i++)
             hasher_add_text(&hasher, "label", plan->sweep->axes[a].labels[i]);
     }
+    for (int d = 0; d < plan->extents.domains; d++) hasher_add_text(&hasher, "domain", plan->facts.domain[d].name);
+    for (int t = 0; t < plan->facts.tasks; t++) hasher_add_text(&hasher, "task", plan->facts.task[t].name);
     for (int s = 0; s < plan->rows; s++) hasher_add_hash(&hasher, "record", plan->stage[s].record);
     for (int g = 0; g < GROUPS_MAX; g++)
         for (int64_t i = 0; i < plan->group[g].cells; i++) hasher_add_integer(&hasher, "view", plan->group[g].stage[i]);

@@ -250,14 +250,17 @@ static void stop_workers(struct coordinator *c)
         upkeep(c, false);
         patience_wait(&patience);
     }
+    c->draining = true; /* nobody listens from here on */
     tell_all(c, TELL_LEAVE);
 }
 
 static void stop_here(struct coordinator *c)
 {
     struct error err;
-    if (worker_sync(c->self, &err) != 0) coordinator_fail(c, &err);
-    c->slot[0].synced = c->slot[0].finished;
+    if (worker_sync(c->self, &err) != 0)
+        coordinator_fail(c, &err);
+    else
+        c->slot[0].synced = c->slot[0].finished;
 }
 
 static void work_through(struct coordinator *c)

@@ -26,17 +26,24 @@ static void coordinator_free(struct coordinator *c)
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
-/* A run that found nothing to do gives the account of the one before it again. */
+/* A run that found nothing to do gives the account of the one before it again, with the stages as they stand now; false
+ * when there is none, because it was killed after its last stage. */
 static bool recall(const struct coordinator *c, struct certificate *certificate)
 {
     struct store_reader *reader = NULL;
+    struct certificate before = {0};
     if (c->ended > 0 || store_reader_open(c->options->results_path, &reader, NULL) != 0) return false;
-    bool there = store_read_certificate(reader, certificate, NULL) == 0 && certificate->ranks > 0;
+    bool there = store_read_certificate(reader, &before, NULL) == 0 && before.ranks > 0;
     store_reader_close(&reader);
-    return there;
+    if (!there) return false;
+    *certificate = before;
+    certificate->stages_done = c->account.stages_done;
+    certificate->stages_failed = c->account.stages_failed;
+    certificate->stages_skipped = c->account.stages_skipped;
+    return true;
 }
 
-/* Rank 0 writes the certificate also after a failure elsewhere: it is the account of what was done. */
+/* Rank 0 writes the certificate also of a run that was stopped early: it is the account of what was done. */
 static int coordinate(struct coordinator *c, struct certificate *certificate, struct error *err)
 {
     int status = coordinator_run(c);

@@ -87,6 +87,7 @@ struct worker {
     int64_t step; /* of the stage that runs */
     bool pausing;
     struct error pause_error; /* of a sync during a stage */
+    bool sync_failed;         /* for good: what was written may be lost */
 };
 void worker_init(struct worker *worker, const struct schedule_options *options, struct store *store,
                  struct workshop *workshop, int rank);

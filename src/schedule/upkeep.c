@@ -40,8 +40,11 @@ static void remove_checkpoints(struct coordinator *c)
     double safe = safe_time(c);
     size_t removed = 0;
     for (; removed < c->releases && c->release[removed].time < safe; removed++) {
-        const struct stage *stage = &c->plan->stage[c->release[removed].stage];
+        int number = c->release[removed].stage;
+        const struct stage *stage = &c->plan->stage[number];
         struct error err;
+        /* computed again since it was let go: it is let go again when its time comes */
+        if (ledger_status(c->ledger, number) != STATUS_DONE || ledger_needed(c->ledger, number)) continue;
         if (checkpoint_remove(c->options->results_path, stage->state, stage->copy, &err) != 0)
             log_line(LOG_WARNING, "%s", err.text); /* it is in nobody's way */
     }

@@ -25,8 +25,11 @@ void worker_reset(struct worker *worker)
 int worker_sync(struct worker *worker, struct error *err)
 {
     worker->last_sync = clock_seconds();
+    if (worker->sync_failed) /* the system tells a lost write once; the next sync would succeed and lie */
+        return error_set(err, ERROR_OUTSIDE, "%s: what was written may not be on disk", worker->results_path);
     if (worker->synced == worker->finished) return 0;
-    TRY(store_sync(worker->store, err));
+    worker->sync_failed = store_sync(worker->store, err) != 0;
+    if (worker->sync_failed) return -1;
     worker->synced = worker->finished;
     return 0;
 }

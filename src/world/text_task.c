@@ -27,14 +27,14 @@ static void collect_labels(struct text_task *task, struct complaints *complaints
         too_many = task->classes == CLASSES_MAX;
         if (too_many)
             text_complain(complaints, "%s:%d: has label number %d; a task can have %d", task->train.path, line->line,
-                     CLASSES_MAX + 1, CLASSES_MAX);
+                          CLASSES_MAX + 1, CLASSES_MAX);
         else
             memcpy(task->label[task->classes++], line->label.bytes, line->label.count);
     }
     qsort(task->label, (size_t)task->classes, sizeof task->label[0], compare_labels);
     if (task->classes == 1 && task->train.count > 0)
         text_complain(complaints, "%s: all lines have the label \"%s\"; a task needs at least two", task->train.path,
-                 task->label[0]);
+                      task->label[0]);
 }
 
 /* Each label needs an item to train on and one for the development split; the usual label that stands once is a header.
@@ -50,8 +50,9 @@ static void check_rare_labels(const struct text_task *task, struct complaints *c
     }
     for (int c = 0; c < task->classes; c++)
         if (seen[c] == 1)
-            text_complain(complaints, "%s:%d: is the only line labelled \"%s\"; at least two are needed%s", task->train.path,
-                     line[c], task->label[c], line[c] == 1 ? " (if it is a header, leave it out)" : "");
+            text_complain(complaints, "%s:%d: is the only line labelled \"%s\"; at least two are needed%s",
+                          task->train.path, line[c], task->label[c],
+                          line[c] == 1 ? " (if it is a header, leave it out)" : "");
 }
 
 static void check_test_labels(const struct text_task *task, struct complaints *complaints)
@@ -60,7 +61,7 @@ static void check_test_labels(const struct text_task *task, struct complaints *c
         const struct task_line *line = &task->test.line[i];
         if (label_of(task, line->label) < 0)
             text_complain(complaints, "%s:%d: label \"%.*s\" is not in %s", task->test.path, line->line,
-                     (int)line->label.count, line->label.bytes, task->train.path);
+                          (int)line->label.count, line->label.bytes, task->train.path);
     }
 }
 
@@ -106,14 +107,14 @@ static void choose_label_tokens(struct text_task *task, const struct tokenizer *
         task->label_token[c] = choose_label_token(task, tokenizer, c);
         if (task->label_token[c] >= 0) continue;
         text_complain(complaints, "task %s: has %d labels; a vocabulary of %d has no token for each", task->name,
-                 task->classes, tokenizer->vocabulary - 2);
+                      task->classes, tokenizer->vocabulary - 2);
         return;
     }
 }
 
 /* ---- items ---- */
 
-/* The hash takes the whole text, so that a sweep with a longer context keeps its ids. */
+/* The hash takes what is learnt: the item as it is cut, and its label by name, since label words follow from names. */
 static void add_item(struct text_task *task, const struct task_line *line, const struct tokenizer *tokenizer,
                      int context, struct text_item *item, struct hasher *hasher)
 {
@@ -122,10 +123,11 @@ static void add_item(struct text_task *task, const struct task_line *line, const
     token_push(tokens, (unsigned)tokenizer->separator);
     tokenizer->ops->encode(tokenizer->self, line->text.bytes, line->text.count, tokens);
     size_t whole = tokens->count - item->offset;
-    hasher_add_hash(hasher, "item", hash_bytes(tokens->token + item->offset, whole * sizeof *tokens->token));
-    hasher_add_integer(hasher, "label", item->label);
     if (whole > (size_t)context) tokens->count = item->offset + (size_t)context;
     item->length = (int)(tokens->count - item->offset);
+    hasher_add_hash(hasher, "item",
+                    hash_bytes(tokens->token + item->offset, (size_t)item->length * sizeof *tokens->token));
+    hasher_add_text(hasher, "label", task->label[item->label]);
 }
 
 /* A fixed order by world seed: files are often sorted by label, and the first items of a split must stand for all. */

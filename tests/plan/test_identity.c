@@ -105,13 +105,15 @@ static const char *other_value(const struct setting *row)
 static void every_setting_changes_the_ids_from_its_scope_on_and_none_before(void **context)
 {
     (void)context;
-    const char *base = SWEEP("axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: 1}\n");
+#define ONE_CELL "axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: 1"
+    static const char base[] = SWEEP(ONE_CELL "}\n"), as_axis[] = SWEEP(ONE_CELL ", %s: [%s]}\n"),
+                      as_setting[] = SWEEP(ONE_CELL "}\n%s: %s\n");
     struct planned standard = plan_of(base, true);
     struct path path = path_of_cell(&standard, 0);
     for (int row = 0; row < settings_count; row++) {
         const struct setting *setting = &settings_table[row];
-        char *yaml = memory_format(SWEEP("axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: 1, %s: [%s]}\n"),
-                                   setting->path, other_value(setting));
+        char *yaml =
+            memory_format(setting->scope == SCOPE_EVALUATE ? as_setting : as_axis, setting->path, other_value(setting));
         struct planned changed = plan_of(yaml, true);
         struct path other = path_of_cell(&changed, 0);
         int found = first_difference(&path, &other);

@@ -134,15 +134,35 @@ static void splits_follow_the_seed_of_the_world_and_so_does_their_hash(void **st
     world_destroy(&c);
 }
 
-static void a_longer_context_keeps_the_hashes(void **state)
+/* The hash is of what is learnt: items that a context cuts are other items, longer contexts than any item change none.
+ */
+static void a_context_changes_the_hashes_where_it_cuts_items(void **state)
 {
     struct text_files *files = *state;
     add_sorted_task(files);
-    struct world *a = text_world(files, 4), *b = text_world(files, 16);
-    assert_true(hash_equal(world_facts(a)->task->training, world_facts(b)->task->training));
-    assert_int_equal(world_item(a, 0, SPLIT_TRAIN, 0).length, 4);
-    world_destroy(&a);
-    world_destroy(&b);
+    struct world *cut = text_world(files, 4), *whole = text_world(files, 16), *longer = text_world(files, 17);
+    assert_false(hash_equal(world_facts(cut)->task->training, world_facts(whole)->task->training));
+    assert_true(hash_equal(world_facts(longer)->task->training, world_facts(whole)->task->training));
+    assert_int_equal(world_item(cut, 0, SPLIT_TRAIN, 0).length, 4);
+    world_destroy(&cut);
+    world_destroy(&whole);
+    world_destroy(&longer);
+}
+
+/* Label words follow from the labels' names, so names are data too, in whatever order they sort. */
+static void renamed_labels_are_another_task(void **state)
+{
+    struct text_files *files = *state;
+    struct hash128 before, after;
+    add_some_corpus(files);
+    task_add(files, "t", "bad\tp\nbad\tq\ngood\tr\ngood\ts\n", "bad\tx\ngood\ty\n");
+    task_add(files, "u", "neg\tp\nneg\tq\npos\tr\npos\ts\n", "neg\tx\npos\ty\n");
+    struct world *world = text_world(files, CONTEXT);
+    before = world_facts(world)->task[0].test;
+    after = world_facts(world)->task[1].test;
+    assert_int_equal(world_item(world, 0, SPLIT_TEST, 0).label, world_item(world, 1, SPLIT_TEST, 0).label);
+    assert_false(hash_equal(before, after));
+    world_destroy(&world);
 }
 
 static void test_items_that_are_in_train_are_counted(void **state)
@@ -279,7 +299,9 @@ int main(void)
                                         text_files_teardown),
         cmocka_unit_test_setup_teardown(splits_follow_the_seed_of_the_world_and_so_does_their_hash, text_files_setup,
                                         text_files_teardown),
-        cmocka_unit_test_setup_teardown(a_longer_context_keeps_the_hashes, text_files_setup, text_files_teardown),
+        cmocka_unit_test_setup_teardown(a_context_changes_the_hashes_where_it_cuts_items, text_files_setup,
+                                        text_files_teardown),
+        cmocka_unit_test_setup_teardown(renamed_labels_are_another_task, text_files_setup, text_files_teardown),
         cmocka_unit_test_setup_teardown(test_items_that_are_in_train_are_counted, text_files_setup,
                                         text_files_teardown),
         cmocka_unit_test_setup_teardown(label_tokens_are_distinct_and_begin_the_name_where_they_can, text_files_setup,
