@@ -113,8 +113,8 @@ typedef void plan_constant_f(void *context, int64_t cell, double *values);
 void plan_add_constant(struct plan *plan, const char *name, const char *units, const char *long_name,
                        plan_constant_f *measure, void *context);
 int64_t plan_results_bytes(const struct plan *plan); /* size of the results file, to a few per cent */
-/* The shortest context of any model in the sweep. */
-int sweep_shortest_context(const struct sweep *sweep);
+/* The longest context of any model in the sweep: what its world is loaded for. */
+int sweep_longest_context(const struct sweep *sweep);
 const struct view *plan_views(const struct plan *plan, int stage);
 const int *plan_needs(const struct plan *plan, int stage);
 int group_dimension_length(const struct plan *plan, const struct group_layout *layout, int dimension);

@@ -7,8 +7,9 @@
 
 struct world;
 
-/* tasks[task_count]: the tasks of the sweep by name; context: the shortest of all models (text items longer than it are
- * cut, so that all models read the same ones).  Errors: ERROR_INPUT for data that cannot be used, with file:line where there is one; ERROR_OUTSIDE. */
+/* tasks[task_count]: the tasks of the sweep by name; context: the longest of all models (text items longer than it
+ * are cut; plan_create refuses a model whose context is too short for an item).  Errors: ERROR_INPUT for data that cannot
+ * be used, with file:line where there is one; ERROR_OUTSIDE. */
 int world_create(const struct world_spec *spec, const char (*tasks)[NAME_MAX_BYTES], int task_count, int context,
                  struct world **world, struct error *err);
 void world_destroy(struct world **world);

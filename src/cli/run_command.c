@@ -17,10 +17,10 @@ static void on_signal(int signal_number)
  * business: it ends all ranks, and nothing committed is lost. */
 static void catch_signals(int ranks)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
     if (ranks > 1 || getenv("OMPI_COMM_WORLD_SIZE")) return;
-    action.sa_flags = SA_RESETHAND;
+    action.sa_flags = SA_RESTART | SA_RESETHAND;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 }

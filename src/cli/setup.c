@@ -7,7 +7,7 @@ int setup_parse(const char *path, const char *text, struct setup *setup, struct 
     int status = 0;
     TRY_DONE(config_read(path, text, &made.sweep, err));
     TRY_DONE(world_create(&made.sweep->world, (const char(*)[NAME_MAX_BYTES])made.sweep->tasks, made.sweep->task_count,
-                          sweep_shortest_context(made.sweep), &made.world, err));
+                          sweep_longest_context(made.sweep), &made.world, err));
 done:
     if (status != 0)
         setup_reset(&made);

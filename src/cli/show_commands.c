@@ -22,7 +22,7 @@ static void print_domain(const struct setup *setup, int domain, int samples)
 {
     const struct world_facts *facts = world_facts(setup->world);
     const struct domain_facts *at = &facts->domain[domain];
-    int context = sweep_shortest_context(setup->sweep);
+    int context = sweep_longest_context(setup->sweep);
     struct reading reading = {.domains = 1, .domain = {domain}, .context = context};
     int windows = world_reference_windows(setup->world, domain, context, setup->sweep->base.evaluate.tokens);
     double floor = world_floor(setup->world, &reading, domain, windows);

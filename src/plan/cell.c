@@ -81,16 +81,16 @@ void cell_resolve(const struct sweep *sweep, const struct world_facts *facts, in
     cell->steps = schedule_steps_of(&cell->settings, &cell->shape, cell->amount);
 }
 
-static int64_t shortest_on_axes(const struct sweep *sweep, int row)
+static int64_t longest_on_axes(const struct sweep *sweep, int row)
 {
-    int64_t shortest = INT64_MAX;
+    int64_t longest = 0;
     for (int a = 0; a < sweep->axis_count; a++)
         for (int m = 0; m < sweep->axes[a].member_count; m++) {
             const struct axis_member *member = &sweep->axes[a].members[m];
             for (int i = 0; member->kind == AXIS_SETTING && member->row == row && i < sweep->axes[a].length; i++)
-                if (member->values.setting[i].integer < shortest) shortest = member->values.setting[i].integer;
+                if (member->values.setting[i].integer > longest) longest = member->values.setting[i].integer;
         }
-    return shortest;
+    return longest;
 }
 
 static int64_t context_of_size(const struct sweep *sweep, int size, int row)
@@ -100,12 +100,12 @@ static int64_t context_of_size(const struct sweep *sweep, int size, int row)
     return sweep->base.model.context;
 }
 
-int sweep_shortest_context(const struct sweep *sweep)
+int sweep_longest_context(const struct sweep *sweep)
 {
     int row = setting_find("model.context");
-    int64_t shortest = shortest_on_axes(sweep, row);
-    if (shortest != INT64_MAX) return (int)shortest;
+    int64_t longest = longest_on_axes(sweep, row);
+    if (longest > 0) return (int)longest;
     for (int s = 0; s < sweep->size_count; s++)
-        if (context_of_size(sweep, s, row) < shortest) shortest = context_of_size(sweep, s, row);
-    return (int)shortest;
+        if (context_of_size(sweep, s, row) > longest) longest = context_of_size(sweep, s, row);
+    return (int)longest;
 }

@@ -127,10 +127,10 @@ static void bits_do_not_depend_on_what_ran_before(void **context)
 static void heads_and_objectives_of_all_kinds_run(void **context)
 {
     (void)context;
-    static const char *const settings[] = {"finetune.head: [per_task, shared, lm]", "finetune.pool: [last, mean]",
-                                           "model.objective: [causal, masked]", "model.share_layers: [no, yes]",
-                                           "finetune.freeze: [0, 1]"};
-    for (int i = 0; i < 5; i++) {
+    static const char *const settings[] = {
+        "finetune.head: [per_task, shared, lm]", "finetune.pool: [last, mean]", "model.objective: [causal, masked]",
+        "model.share_layers: [no, yes]",         "finetune.freeze: [0, 1]",     "model.context: [32, 48]"};
+    for (int i = 0; i < 6; i++) {
         struct tree_run run;
         char *yaml = memory_format(WORLD SMALL TUNE "axes: {size: [b], tokens: [4Ki], variety: [2], seed: 1, %s}\n",
                                    settings[i]);

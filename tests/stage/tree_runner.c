@@ -13,7 +13,7 @@ static void load(const char *yaml, struct tree_run *run)
     const struct numerics numerics = stage_numerics();
     if (config_read("t.yaml", yaml, &run->sweep, &err) != 0 ||
         world_create(&run->sweep->world, (const char(*)[NAME_MAX_BYTES])run->sweep->tasks, run->sweep->task_count,
-                     sweep_shortest_context(run->sweep), &run->world, &err) != 0 ||
+                     sweep_longest_context(run->sweep), &run->world, &err) != 0 ||
         plan_create(run->sweep, world_facts(run->world), &numerics, true, &run->plan, &err) != 0)
         fail_msg("%s", err.text);
 }
