@@ -47,7 +47,7 @@ static const struct option_row {
      "every cell carries out its whole path; the same numbers, more work"},
     {OPTION_FRESH, "fresh", NULL, RUN, "throw away RESULTS.h5 and its checkpoints and start again"},
     {OPTION_KEEP, "keep", "none|trunk|all", RUN, "checkpoints that stay: trunk ends and pretrained states by default"},
-    {OPTION_TIME_LIMIT, "time-limit", "55m", RUN, "stop in time (s, m, h, d), everything saved, exit status 75"},
+    {OPTION_TIME_LIMIT, "time-limit", "55m", RUN, "stop in time (s, m, h, d), finished stages saved, exit status 75"},
     {OPTION_ATTEMPTS, "attempts", "N", RUN, "times one checkpoint may be found damaged before the run gives up (default 3)"},
     {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},

@@ -204,13 +204,25 @@ static void hand_out_ahead(struct coordinator *c)
     }
 }
 
+/* The next stage that is predicted to end in time.  Predictions may be wrong, those before the first stages most of
+ * all: while half of the time is left and nothing runs, the most urgent stage is tried all the same, else a run that is
+ * repeated at every time limit might never get on. */
+static int next_in_time(const struct coordinator *c, int worker)
+{
+    double left = seconds_left(c);
+    int stage = ledger_next(c->ledger, worker, left / HEADROOM);
+    bool early = left > 0.5 * c->options->time_limit;
+    if (stage >= 0 || !early || ledger_counts(c->ledger).running > 0) return stage;
+    return ledger_next(c->ledger, worker, INFINITY);
+}
+
 /* True when something was started. */
 static bool hand_out(struct coordinator *c)
 {
     bool any = false;
     while (c->idle_count > 0 && !c->draining) {
         int worker = c->idle[c->idle_count - 1];
-        int stage = ledger_next(c->ledger, worker, seconds_left(c) / HEADROOM);
+        int stage = next_in_time(c, worker);
         if (stage < 0) break;
         account_idle(c);
         c->idle_count--;
