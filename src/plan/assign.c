@@ -11,26 +11,16 @@ int plan_record_length(const struct plan *plan, int stage)
     return record_offset(at->groups, plan->sweep->instruments, &plan->extents, at->place, FIELD_COUNT);
 }
 
-static int milestone_of(const struct plan *plan, const struct stage *stage)
-{
-    struct cell cell;
-    struct path path;
-    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
-    path_resolve(&cell, plan->sweep, &plan->facts, &plan->numerics, &path);
-    for (int m = 0; m < path.length; m++)
-        if (hash_equal(path.stage[m].state, stage->state)) return m;
-    CHECK(false, "a stage is not on the path of its cell");
-    return -1;
-}
-
 void plan_assign(const struct plan *plan, int number, struct assignment *assignment)
 {
     const struct stage *stage = &plan->stage[number];
+    struct cell cell;
+    struct path path;
     *assignment = (struct assignment){
         .stage = number,
         .row = stage->row,
         .copy = stage->copy,
-        .milestone = milestone_of(plan, stage),
+        .milestone = stage_on_path(plan, stage, &cell, &path),
         .cell = stage->cell,
         .start_step = stage->start_step,
         .stop_step = stage->stop_step,

@@ -156,6 +156,16 @@ void path_resolve(const struct cell *cell, const struct sweep *sweep, const stru
     }
 }
 
+int stage_on_path(const struct plan *plan, const struct stage *stage, struct cell *cell, struct path *path)
+{
+    cell_resolve(plan->sweep, &plan->facts, stage->cell, cell);
+    path_resolve(cell, plan->sweep, &plan->facts, &plan->numerics, path);
+    for (int m = 0; m < path->length; m++)
+        if (hash_equal(path->stage[m].state, stage->state)) return m;
+    CHECK(false, "a stage is not on the path of its cell");
+    return -1;
+}
+
 struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct path *path, int m,
                          unsigned groups)
 {

@@ -46,7 +46,9 @@ void constants_fill(struct plan *plan);
 struct hash128 plan_hash(const struct plan *plan);
 int check_cells(const struct sweep *sweep, const struct world_facts *facts, struct error *err);
 
-/* path.c: the id of what a stage measures. */
+/* path.c: the cell and the path that a stage was made from, and which milestone it is there. */
+int stage_on_path(const struct plan *plan, const struct stage *stage, struct cell *cell, struct path *path);
+/* The id of what a stage measures. */
 struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct path *path, int m,
                          unsigned groups);
 /* The stream that a cell's pretraining reads: domain[variety]. */

@@ -178,10 +178,7 @@ static void cost_stage(struct plan *plan, struct stage *stage)
 {
     struct cell cell;
     struct path path;
-    int m = 0;
-    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
-    path_resolve(&cell, plan->sweep, &plan->facts, &plan->numerics, &path);
-    while (!hash_equal(path.stage[m].state, stage->state)) m++;
+    int m = stage_on_path(plan, stage, &cell, &path);
     stage->record = record_id(plan, &cell, &path, m, stage->groups);
     stage->training_flops = training_flops(plan, &cell, &path.stage[m], stage->start_step);
     stage->measuring_flops = measuring_flops(plan, &cell, &path.stage[m], stage->groups);

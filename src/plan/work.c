@@ -86,10 +86,7 @@ static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
     const struct stage *stage = &plan->stage[s];
     struct cell cell;
     struct path path;
-    int m = 0;
-    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
-    path_resolve(&cell, plan->sweep, &plan->facts, &plan->numerics, &path);
-    while (!hash_equal(path.stage[m].state, stage->state)) m++;
+    int m = stage_on_path(plan, stage, &cell, &path);
     raise_memory(plan, stage, &cell, &path.stage[m]);
     plan->flops_tree += stage->training_flops + stage->measuring_flops;
     plan->steps_tree += stage->stop_step - stage->start_step;

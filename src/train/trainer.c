@@ -39,11 +39,7 @@ void trainer_destroy(struct trainer **trainer)
 
 void trainer_prepare(struct trainer *trainer, struct state *state)
 {
-    const struct model_shape *a = &trainer->shape, *b = &state->shape;
-    CHECK(a->layers == b->layers && a->width == b->width && a->heads == b->heads && a->context == b->context &&
-              a->vocabulary == b->vocabulary && a->feed_forward == b->feed_forward && a->objective == b->objective &&
-              a->share_layers == b->share_layers,
-          "a trainer for another shape");
+    CHECK(shape_equal(&trainer->shape, &state->shape), "a trainer for another shape");
     CHECK(state->moments, "a state without moments cannot be trained");
     trainer->gradient = memory_grow(trainer->gradient, &trainer->gradient_floats, state->floats, sizeof(float));
     if (state->step > 0) return;
