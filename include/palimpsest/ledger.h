@@ -47,6 +47,8 @@ bool ledger_needed(const struct ledger *ledger, int stage);
 int ledger_release(struct ledger *ledger);
 /* A stage that was skipped, or -1; each is told once. */
 int ledger_skipped(struct ledger *ledger);
+bool ledger_ready(const struct ledger *ledger, int stage);     /* it could start now */
+bool ledger_committed(const struct ledger *ledger, int stage); /* it was done at some time: its row stands */
 enum stage_status ledger_status(const struct ledger *ledger, int stage);
 struct ledger_counts {
     int waiting, ready, running, done, failed, skipped; /* failed: also diverged */

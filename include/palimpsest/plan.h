@@ -127,7 +127,8 @@ struct assignment {
     int64_t cell, start_step, stop_step;
     enum stage_kind kind;
     int place, parent_copy, needs, views;
-    struct hash128 state, record, parent, need[4]; /* parent: all zero for an initial state */
+    struct hash128 state, record, parent, need[4]; /* states; parent: all zero for an initial state */
+    struct hash128 parent_record, need_record[4];  /* that those states were measured under */
     unsigned groups;
     bool checkpoint;   /* someone needs the state */
     struct record_extents extents; /* of the whole sweep: a small model leaves the rows of larger ones empty */

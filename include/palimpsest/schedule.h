@@ -21,13 +21,18 @@ typedef void progress_f(void *context, const struct plan *plan, const struct pro
 
 struct schedule_options {
     const char *results_path;
-    double time_limit; /* seconds from the call; 0: none.  No stage starts that would not end before it by the cost
-                        * model; what still runs shortly before it is drained. */
-    int attempts;      /* how often a stage may lose its checkpoint before that counts as failure outside */
+    double time_limit; /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
+                        * cost model, nor reach a checkpoint; what still runs shortly before it is drained. */
+    double checkpoint_every; /* seconds of a stage between checkpoints of it; 0: by what they cost (midway.c) */
+    int attempts;      /* deaths of its process, while it ran alone and got no further, that make a stage fail; also
+                        * how often one checkpoint may be lost before that counts as failure outside */
     enum keep keep;
     bool retry_failed;    /* what failed in an earlier run is run again; within one run a failure is final */
     progress_f *progress; /* called on rank 0 a few times a second, and after the last stage; may be NULL */
     void *progress_context;
+    int (*heartbeat)(void *context, struct error *err); /* called on rank 0 every few seconds; -1 ends the run; may be
+                                                         * NULL */
+    void *heartbeat_context;
     double assumed_flops_per_second; /* before the first stage has finished */
 };
 /* Runs what is not done yet.  Collective; all ranks leave with the same return value.  On rank 0 plan is the plan and
@@ -36,8 +41,9 @@ struct schedule_options {
  * text of the rank that failed. */
 int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, struct workshop *workshop,
                  const struct schedule_options *options, struct certificate *certificate, struct error *err);
-void schedule_request_drain(
-    void); /* async-signal-safe: SIGUSR1, and SIGTERM, SIGINT without mpirun; heeded on rank 0 */
+/* Every stage that runs leaves a checkpoint at its next step, and all leave with ERROR_STOPPED.  Async-signal-safe: for
+ * SIGUSR1, and SIGTERM and SIGINT without mpirun; heeded on rank 0. */
+void schedule_request_drain(void);
 
 /* All ranks agree: 0 when status is 0 everywhere, else -1 everywhere, with the error of the lowest rank that failed. */
 int schedule_agree(MPI_Comm comm, int status, struct error *err);

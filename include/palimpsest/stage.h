@@ -20,19 +20,24 @@ void workshop_distances(const struct workshop *workshop, int64_t cell, double *d
  * change that changes bits, so that states of two versions are never mixed. */
 struct numerics stage_numerics(void);
 
+struct stage_inputs {
+    const struct state *parent;       /* state of assignment->parent; NULL for an initial stage */
+    const struct state *const *needs; /* of assignment->need, in its order: a later place has one, the pretrained state */
+    struct state *begun; /* of this very stage, from an earlier attempt at it: in the middle with moments, or finished;
+                          * what was measured of it counts for nothing.  stage_run's from the call on; NULL: none */
+};
 struct stage_result {
     struct state *state;   /* the caller's; NULL after a failure */
     double *record;        /* [record_length], memory_free; all NaN after a failure */
     int record_length;
     int64_t steps;         /* optimiser steps done here */
     double training_seconds, measuring_seconds;
-    bool paused;           /* state is in the middle of the stage; no record */
+    bool paused;           /* state is in the middle of the stage, or trained and not measured; no record */
 };
-/* parent: state of assignment->parent; NULL for an initial stage.  needs[]: states of assignment->need, in its order: a
- * later place has one, the pretrained state.  Neither is changed.  -1: ERROR_STAGE is a failed stage, to be recorded. */
-int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
-              const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
-              struct error *err);
+/* pause (may be NULL) is asked before every step, and once more before what was trained is measured.  Parent and needs are
+ * not changed.  -1: ERROR_STAGE is a failed stage, to be recorded. */
+int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
+              train_pause_f *pause, void *context, struct stage_result *result, struct error *err);
 void stage_result_reset(struct stage_result *result);
 
 #endif

@@ -40,6 +40,16 @@ struct stage_provenance { /* what may differ between two runs of one sweep */
     char reason[256]; /* of a failure */
 };
 int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err);
+/* What is known of a stage that is not committed: how its process fared.  Written before and while it runs, and read by
+ * the next run when this one dies. */
+struct stage_attempt {
+    int running;      /* 0: no; 1: among others; 2: alone, everybody else idle */
+    int deaths;       /* in a row, each alone and at the same step */
+    bool suspect;     /* was running at two deaths and got no further in between */
+    int64_t step;     /* it had reached, as far as it said */
+    int64_t furthest; /* step reached at any death; -1: none yet */
+};
+int store_write_attempt(struct store *store, int row, const struct stage_attempt *attempt, struct error *err);
 /* Each run of a sweep leaves one; the latest is read back. */
 int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err);
 int store_sync(struct store *store, struct error *err); /* own rows and marks are on disk after it */
@@ -64,6 +74,8 @@ int store_read_rows(struct store_reader *reader, int *rows, struct error *err); 
 /* All zero when no run has ended yet. */
 int store_read_certificate(struct store_reader *reader, struct certificate *certificate, struct error *err);
 int store_read_provenance(struct store_reader *reader, int row, struct stage_provenance *facts, struct error *err);
+/* attempt[rows]; one that fails its own check counts as none. */
+int store_read_attempts(struct store_reader *reader, struct stage_attempt *attempt, int rows, struct error *err);
 struct variable { /* one variable of the root, whole */
     int dimensions;
     char dimension[16][NAME_MAX_BYTES];
@@ -77,15 +89,27 @@ void variable_reset(struct variable *variable);
 int store_read_labels(struct store_reader *reader, const char *dimension, char ***labels, int *count,
                       struct error *err);
 
-/* ---- checkpoints: RESULTS.stages/<state id>[-copy].h5 ---- */
+/* ---- checkpoints: RESULTS.stages/<state id>[-copy][.part].h5 ---- */
 
-/* Temp, fsync, rename, fsync folder; a 512-byte block in front carries length and XXH3-128 of the rest. */
-int checkpoint_write(const char *results_path, struct hash128 id, int copy, const struct state *state,
+struct checkpoint_name {
+    struct hash128 state;  /* that is held, or that the stage will end with */
+    struct hash128 record; /* of the measurement that the state's history holds; all zero: a writer has measured nothing
+                            * yet, a reader takes any */
+    int copy;              /* as of the stage */
+    bool partial;          /* from the middle of its stage, with moments */
+};
+/* Temp, fsync, rename, fsync folder; a 512-byte block in front carries name, length and XXH3-128 of the rest. */
+int checkpoint_write(const char *results_path, const struct checkpoint_name *name, const struct state *state,
                      struct error *err);
-/* Checked before it is parsed: ERROR_OUTSIDE when damaged or gone. */
-int checkpoint_read(const char *results_path, struct hash128 id, int copy, struct state **state, struct error *err);
-bool checkpoint_there(const char *results_path, struct hash128 id, int copy);
-int checkpoint_remove(const char *results_path, struct hash128 id, int copy, struct error *err); /* gone already: 0 */
+/* Checked before it is parsed: ERROR_OUTSIDE when damaged, gone, or of another name. */
+int checkpoint_read(const char *results_path, const struct checkpoint_name *name, struct state **state,
+                    struct error *err);
+bool checkpoint_there(const char *results_path, const struct checkpoint_name *name);
+int checkpoint_remove(const char *results_path, const struct checkpoint_name *name, struct error *err); /* gone: 0 */
+/* Calls visit for every checkpoint in the folder, in no order, by file name only (record all zero), and removes those
+ * that it answers false for.  Temporary files of runs that were killed go too; other files stay.  No folder: nothing. */
+typedef bool checkpoint_visit_f(void *context, const struct checkpoint_name *name);
+int checkpoint_list(const char *results_path, checkpoint_visit_f *visit, void *context, struct error *err);
 
 void store_versions(char *text, size_t size); /* HDF5 and MPI, for --version and provenance */
 

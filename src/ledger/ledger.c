@@ -144,6 +144,10 @@ bool ledger_needed(const struct ledger *ledger, int stage)
     return ledger->flags[stage] & FLAG_STATE && ledger->users[stage] > 0;
 }
 
+bool ledger_ready(const struct ledger *ledger, int stage) { return ledger->place[stage] >= 0; }
+
+bool ledger_committed(const struct ledger *ledger, int stage) { return ledger->flags[stage] & FLAG_COMMITTED; }
+
 enum stage_status ledger_status(const struct ledger *ledger, int stage) { return ledger->status[stage]; }
 
 struct ledger_counts ledger_counts(const struct ledger *ledger)

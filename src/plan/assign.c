@@ -36,8 +36,13 @@ void plan_assign(const struct plan *plan, int number, struct assignment *assignm
     };
     if (stage->parent >= 0) {
         assignment->parent = plan->stage[stage->parent].state;
+        assignment->parent_record = plan->stage[stage->parent].record;
         assignment->parent_copy = plan->stage[stage->parent].copy;
     }
     CHECK(stage->needs <= (int)(sizeof assignment->need / sizeof *assignment->need), "%d needs", stage->needs);
-    for (int n = 0; n < stage->needs; n++) assignment->need[n] = plan->stage[plan_needs(plan, number)[n]].state;
+    for (int n = 0; n < stage->needs; n++) {
+        const struct stage *need = &plan->stage[plan_needs(plan, number)[n]];
+        assignment->need[n] = need->state;
+        assignment->need_record[n] = need->record;
+    }
 }

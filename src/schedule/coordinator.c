@@ -4,11 +4,6 @@
 
 #include "schedule_private.h"
 
-static const double HEADROOM = 1.1; /* a stage may take so much longer than predicted and still end in time */
-/* Stages this short are handed out before the worker asks, so that it never waits for an answer: seconds of work that
- * may lie ready at a worker beside what it runs. */
-static const double AHEAD_SECONDS = 5e-3;
-
 static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage, int worker, enum stage_status status)
 {
     ledger_apply(c->ledger, &(struct ledger_event){kind, stage, worker, status});
@@ -77,9 +72,16 @@ static void on_ended(struct coordinator *c, int worker, const struct report *rep
     c->account.steps_executed += report->steps;
     c->account.work += report->work_seconds;
     c->seconds[report->stage] += report->work_seconds;
-    if (done) {
+    c->checkpoint_seconds = fmax(c->checkpoint_seconds, report->checkpoint_seconds);
+    if (done && report->from_start) { /* the rest of a stage says nothing of a whole one */
         c->any_observed = true;
         cost_model_observe(c->model, report->stage, report->seconds);
+    }
+    if (report->kind != REPORT_RETURNED) {
+        c->begun[report->stage] = 0;
+        suspects_clear(c, report->stage);
+    }
+    if (done) {
         apply(c, EVENT_DONE, report->stage, worker, STATUS_DONE);
     } else if (report->kind == REPORT_FAILED) {
         log_line(LOG_WARNING, "a stage failed: %s", report->text);
@@ -102,7 +104,8 @@ static void after_events(struct coordinator *c)
 {
     struct error err;
     for (int stage; (stage = ledger_skipped(c->ledger)) >= 0;)
-        if (c->failure.kind == ERROR_NONE && write_skipped_row(c, stage, &err) != 0) coordinator_fail(c, &err);
+        if (c->failure.kind == ERROR_NONE && write_empty_row(c, stage, STATUS_SKIPPED, NULL, &err) != 0)
+            coordinator_fail(c, &err);
     queue_releases(c);
 }
 
@@ -122,7 +125,14 @@ static void next_in_queue(struct coordinator *c, int worker, int ended)
     c->reported[c->reported_count++] = worker;
 }
 
-static void take_report(struct coordinator *c, int worker, const struct report *report)
+/* What ran alone has got past the place where it died. */
+static void on_step(struct coordinator *c, struct slot *slot, const struct report *report)
+{
+    slot->step = report->steps;
+    if (c->alone >= 0 && c->alone == report->stage && !report->alone) suspects_clear(c, report->stage);
+}
+
+void coordinator_take_report(struct coordinator *c, int worker, const struct report *report)
 {
     struct slot *slot = &c->slot[worker];
     account_idle(c);
@@ -133,11 +143,14 @@ static void take_report(struct coordinator *c, int worker, const struct report *
     case REPORT_RETURNED: on_ended(c, worker, report); break;
     case REPORT_LOST: on_lost_input(c, report); break;
     case REPORT_ERROR: on_error(c, worker, report); break;
-    case REPORT_STEP: slot->step = report->steps; return;
+    case REPORT_STEP: on_step(c, slot, report); return;
     case REPORT_SYNCED: return;
     case REPORT_STOPPED: slot->stopped = true; return;
     }
-    if (report->stage >= 0) next_in_queue(c, worker, report->stage);
+    if (report->stage >= 0) {
+        if (c->alone == report->stage) c->alone = -1;
+        next_in_queue(c, worker, report->stage);
+    }
     after_events(c);
 }
 
@@ -147,90 +160,9 @@ static bool take_reports(struct coordinator *c)
     int rank;
     bool any = false;
     while (receive_report(c->comm, &report, &rank)) {
-        take_report(c, rank - 1, &report);
+        coordinator_take_report(c, rank - 1, &report);
         any = true;
     }
-    return any;
-}
-
-/* ---- handing out ---- */
-
-static void carry_out_here(struct coordinator *c, const struct instruction *instruction)
-{
-    struct report report;
-    struct error err;
-    const struct view *views = plan_views(c->plan, instruction->assignment.stage);
-    if (worker_carry_out(c->self, instruction, views, &report, &err) != 0) {
-        report.kind = REPORT_ERROR;
-        report_say(&report, err.text);
-    }
-    take_report(c, 0, &report);
-}
-
-static void start(struct coordinator *c, int worker, int stage)
-{
-    const struct stage *at = &c->plan->stage[stage];
-    struct instruction instruction = {.version = MESSAGE_VERSION, .kind = TELL_RUN};
-    apply(c, EVENT_STARTED, stage, worker, STATUS_RUNNING);
-    plan_assign(c->plan, stage, &instruction.assignment);
-    instruction.assignment.checkpoint = ledger_checkpoint(c->ledger, stage);
-    instruction.attempts = ++c->attempts[stage];
-    instruction.flops = at->training_flops + at->measuring_flops;
-    instruction.record_length = plan_record_length(c->plan, stage);
-    struct slot *slot = &c->slot[worker];
-    if (slot->queued == 0) slot->since = clock_seconds();
-    slot->queue[slot->queued++] = stage;
-    if (c->self)
-        carry_out_here(c, &instruction);
-    else
-        send_instruction(c->comm, worker + 1, &instruction, plan_views(c->plan, stage));
-}
-
-/* Workers that have just ended short stages get more of them ahead. */
-static void hand_out_ahead(struct coordinator *c)
-{
-    while (c->reported_count > 0) {
-        int worker = c->reported[--c->reported_count];
-        struct slot *slot = &c->slot[worker];
-        double ahead = 0;
-        slot->reported = false;
-        for (int i = 0; i < slot->queued; i++) ahead += ledger_cost(c->ledger, slot->queue[i]);
-        while (!c->self && !c->draining && slot->queued > 0 && slot->queued < AHEAD) {
-            int stage = ledger_next(c->ledger, worker, fmin(AHEAD_SECONDS - ahead, seconds_left(c) / HEADROOM));
-            if (stage < 0) break;
-            ahead += ledger_cost(c->ledger, stage);
-            start(c, worker, stage);
-        }
-    }
-}
-
-/* The next stage that is predicted to end in time.  Predictions may be wrong, those before the first stages most of
- * all: while half of the time is left and nothing runs, the most urgent stage is tried all the same, else a run that is
- * repeated at every time limit might never get on. */
-static int next_in_time(const struct coordinator *c, int worker)
-{
-    double left = seconds_left(c);
-    int stage = ledger_next(c->ledger, worker, left / HEADROOM);
-    bool early = left > 0.5 * c->options->time_limit;
-    if (stage >= 0 || !early || ledger_counts(c->ledger).running > 0) return stage;
-    return ledger_next(c->ledger, worker, INFINITY);
-}
-
-/* True when something was started. */
-static bool hand_out(struct coordinator *c)
-{
-    bool any = false;
-    while (c->idle_count > 0 && !c->draining) {
-        int worker = c->idle[c->idle_count - 1];
-        int stage = next_in_time(c, worker);
-        if (stage < 0) break;
-        account_idle(c);
-        c->idle_count--;
-        start(c, worker, stage);
-        any = true;
-        if (c->self) upkeep(c, false);
-    }
-    hand_out_ahead(c);
     return any;
 }
 

@@ -1,4 +1,7 @@
 /* A restart: the rows that earlier runs committed go through the same ledger as events. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "schedule_private.h"
 
 static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage, enum stage_status status)
@@ -17,10 +20,29 @@ static int read_attempts(struct coordinator *c, struct store_reader *reader, int
     return 0;
 }
 
+static void tell_condemned(struct coordinator *c, const enum stage_status *before, const enum stage_status *row)
+{
+    for (int s = 0; s < c->plan->stages; s++) {
+        int r = c->plan->stage[s].row;
+        if (before[r] == STATUS_PENDING && row[r] == STATUS_FAILED) apply(c, EVENT_FAILED, s, STATUS_FAILED);
+    }
+}
+
+/* Those whose process has died too often fail in this run, also where earlier failures are tried again. */
+static int find_suspects(struct coordinator *c, struct store_reader *reader, enum stage_status *row, struct error *err)
+{
+    size_t bytes = (size_t)c->plan->rows * sizeof *row;
+    enum stage_status *before = memory_allocate(bytes);
+    memcpy(before, row, bytes);
+    int status = suspects_read(c, reader, row, err);
+    if (status == 0) tell_condemned(c, before, row);
+    memory_free(before);
+    return status;
+}
+
 /* Done rows first: a failure then skips only what really is not there.  A failed stage that is to be tried again stays
  * pending, and so does what was skipped because of it. */
-static int tell_ledger(struct coordinator *c, struct store_reader *reader, const enum stage_status *row,
-                       struct error *err)
+static int tell_ledger(struct coordinator *c, struct store_reader *reader, enum stage_status *row, struct error *err)
 {
     for (int s = 0; s < c->plan->stages; s++)
         if (row[c->plan->stage[s].row] == STATUS_DONE) apply(c, EVENT_DONE, s, STATUS_DONE);
@@ -32,26 +54,73 @@ static int tell_ledger(struct coordinator *c, struct store_reader *reader, const
         else
             apply(c, EVENT_FAILED, s, status);
     }
-    return 0;
+    return find_suspects(c, reader, row, err);
 }
 
 static int write_skipped(struct coordinator *c, const enum stage_status *row, struct error *err)
 {
     for (int stage; (stage = ledger_skipped(c->ledger)) >= 0;)
-        if (row[c->plan->stage[stage].row] != STATUS_SKIPPED) TRY(write_skipped_row(c, stage, err));
+        if (row[c->plan->stage[stage].row] != STATUS_SKIPPED) TRY(write_empty_row(c, stage, STATUS_SKIPPED, NULL, err));
     return 0;
+}
+
+/* ---- what lies in the folder of checkpoints ---- */
+
+struct numbered { /* a stage by its state and copy */
+    struct hash128 state;
+    int copy, stage;
+};
+struct folder {
+    struct coordinator *c;
+    struct numbered *stage; /* [stages], sorted */
+    bool *there;            /* [stages]: its finished state */
+};
+
+static int by_state(const void *left, const void *right)
+{
+    const struct numbered *a = left, *b = right;
+    if (a->state.high != b->state.high) return a->state.high < b->state.high ? -1 : 1;
+    if (a->state.low != b->state.low) return a->state.low < b->state.low ? -1 : 1;
+    return a->copy - b->copy;
+}
+
+/* True: it stays. */
+static bool find_checkpoint(void *context, const struct checkpoint_name *name)
+{
+    struct folder *folder = context;
+    struct coordinator *c = folder->c;
+    struct numbered wanted = {.state = name->state, .copy = name->copy};
+    const struct numbered *found = bsearch(&wanted, folder->stage, (size_t)c->plan->stages, sizeof wanted, by_state);
+    if (!found) return true; /* not of this sweep: nobody's business here */
+    bool pending = ledger_status(c->ledger, found->stage) == STATUS_PENDING;
+    if (!name->partial) folder->there[found->stage] = true;
+    if (pending) c->begun[found->stage] |= name->partial ? BEGUN_PARTIAL : BEGUN_WHOLE;
+    return pending || !name->partial;
 }
 
 /* From the last stage to the first: a state found lost makes those it is computed from needed again, and they stand
  * before it. */
-static void find_lost_states(struct coordinator *c)
+static void find_lost_states(struct coordinator *c, const bool *there)
 {
-    for (int s = c->plan->stages - 1; s >= 0; s--) {
-        const struct stage *stage = &c->plan->stage[s];
-        if (!ledger_needed(c->ledger, s)) continue;
-        if (checkpoint_there(c->options->results_path, stage->state, stage->copy)) continue;
-        apply(c, EVENT_LOST_STATE, s, STATUS_DONE);
-    }
+    for (int s = c->plan->stages - 1; s >= 0; s--)
+        if (ledger_needed(c->ledger, s) && !there[s])
+            ledger_apply(c->ledger, &(struct ledger_event){EVENT_LOST_STATE, s, -1, STATUS_DONE});
+}
+
+static int read_folder(struct coordinator *c, struct error *err)
+{
+    size_t stages = (size_t)c->plan->stages;
+    struct folder folder = {.c = c};
+    folder.stage = memory_array(stages, sizeof *folder.stage);
+    folder.there = memory_array(stages, sizeof *folder.there);
+    for (int s = 0; s < c->plan->stages; s++)
+        folder.stage[s] = (struct numbered){c->plan->stage[s].state, c->plan->stage[s].copy, s};
+    qsort(folder.stage, stages, sizeof *folder.stage, by_state);
+    int status = checkpoint_list(c->options->results_path, find_checkpoint, &folder, err);
+    if (status == 0) find_lost_states(c, folder.there);
+    memory_free(folder.stage);
+    memory_free(folder.there);
+    return status;
 }
 
 static int read_rows(struct coordinator *c, struct store_reader *reader, enum stage_status *row, struct error *err)
@@ -62,7 +131,7 @@ static int read_rows(struct coordinator *c, struct store_reader *reader, enum st
         log_line(LOG_WARNING, "%s: %d rows disagree with their checksums and are computed again",
                  c->options->results_path, damaged);
     TRY(tell_ledger(c, reader, row, err));
-    find_lost_states(c);
+    TRY(read_folder(c, err));
     return write_skipped(c, row, err);
 }
 

@@ -8,6 +8,7 @@ static void coordinator_allocate(struct coordinator *c)
     c->seconds = memory_array(stages, sizeof *c->seconds);
     c->attempts = memory_array(stages, sizeof *c->attempts);
     c->losses = memory_array(stages, sizeof *c->losses);
+    c->begun = memory_array(stages, sizeof *c->begun);
     c->slot = memory_array(workers, sizeof *c->slot);
     c->idle = memory_array(workers, sizeof *c->idle);
     c->reported = memory_array(workers, sizeof *c->reported);
@@ -22,7 +23,8 @@ static void coordinator_free(struct coordinator *c)
 {
     ledger_destroy(&c->ledger);
     cost_model_destroy(&c->model);
-    void *blocks[] = {c->cost, c->seconds, c->attempts, c->losses, c->slot, c->idle, c->reported, c->shown, c->release};
+    void *blocks[] = {c->cost, c->seconds,  c->attempts, c->losses,  c->begun,  c->slot,
+                      c->idle, c->reported, c->shown,    c->release, c->suspect};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 
@@ -65,7 +67,7 @@ int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, st
     int rank, ranks, status = 0;
     struct error own = {.kind = ERROR_NONE};
     struct worker worker;
-    struct coordinator coordinator = {.plan = plan, .options = options, .store = store};
+    struct coordinator coordinator = {.plan = plan, .options = options, .store = store, .alone = -1};
     MPI_Comm_dup(comm, &coordinator.comm); /* the messages of a run cannot meet anybody else's */
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &ranks);

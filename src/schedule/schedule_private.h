@@ -9,7 +9,7 @@
 
 /* Stages to run queue up under a tag of their own, so that a worker in the middle of one can look for DRAIN past them.
  */
-enum { MESSAGE_VERSION = 1, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
+enum { MESSAGE_VERSION = 2, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
 
 enum instruction_kind {
     TELL_RUN,   /* carry out the assignment; its views follow the struct */
@@ -17,10 +17,14 @@ enum instruction_kind {
     TELL_STOP,  /* nothing will follow: sync, report STOPPED, and wait */
     TELL_LEAVE  /* everybody has stopped: leave the loop */
 };
-struct instruction { /* rank 0 to a worker */
+enum begun { BEGUN_PARTIAL = 1, BEGUN_WHOLE = 2 }; /* bits: what an earlier attempt left of a stage's own state */
+struct instruction {                               /* rank 0 to a worker */
     uint32_t version;
     enum instruction_kind kind;
     int attempts; /* of this stage, with this one: for provenance */
+    unsigned begun;
+    bool noted; /* the attempt is kept in the results file while the stage runs */
+    struct stage_attempt attempt;
     double flops; /* of the stage, by plan */
     int record_length;
     struct assignment assignment;
@@ -40,12 +44,15 @@ enum { REPORT_TEXT = 2048 }; /* keeps a report below the size that any MPI sends
 struct report {              /* a worker to rank 0 */
     uint32_t version;
     enum report_kind kind;
-    int stage, lost_input;    /* lost_input: -1 the parent, else a need */
-    int64_t steps;            /* optimiser steps: done, or of this stage so far */
-    double seconds;           /* from the instruction to the report */
-    double work_seconds;      /* of them in stage_run; the rest is reading and writing */
-    int64_t finished, synced; /* stages this worker has committed in all, and how many of them are surely on disk */
-    char text[REPORT_TEXT];   /* sent as far as it is filled */
+    int stage, lost_input;     /* lost_input: -1 the parent, else a need */
+    int64_t steps;             /* optimiser steps: done, or of this stage so far */
+    double seconds;            /* from the instruction to the report */
+    double work_seconds;       /* of them in stage_run; the rest is reading and writing */
+    double checkpoint_seconds; /* that the last checkpoint took to write; 0: none yet */
+    bool from_start;           /* nothing of the stage had been done before */
+    bool alone;                /* the stage is still not known to get past the place of its deaths */
+    int64_t finished, synced;  /* stages this worker has committed in all, and how many of them are surely on disk */
+    char text[REPORT_TEXT];    /* sent as far as it is filled */
 };
 
 /* Waits a little longer with every call since the last reset: first gives the core away, then sleeps 20 us to 2 ms. */
@@ -70,8 +77,7 @@ typedef bool worker_poll_f(void *context);
 
 enum { STATES_HELD = 8 };
 struct held_state {
-    struct hash128 id;
-    int copy;
+    struct checkpoint_name name;
     struct state *state;
 };
 struct worker {
@@ -84,10 +90,20 @@ struct worker {
     struct held_state held[STATES_HELD]; /* inputs and result of the last stage: never more than one stage needs */
     int64_t finished, synced;
     double last_sync, last_poll;
-    int64_t step; /* of the stage that runs */
-    bool pausing;
-    struct error pause_error; /* of a sync during a stage */
-    bool sync_failed;         /* for good: what was written may be lost */
+    bool sync_failed; /* for good: what was written may be lost */
+    /* the stage that runs */
+    int64_t step;
+    bool pausing;             /* for good: it is given back */
+    struct error pause_error; /* of a write during a stage */
+    int row;
+    bool noted;
+    struct stage_attempt attempt;
+    double passed; /* clock when it got further than at any death; 0: it has not */
+    /* checkpoints in the middle of stages */
+    double checkpoint_every, checkpoint_seconds; /* as the option; as in a report */
+    double next_save;                            /* clock */
+    int64_t saved_step;                          /* of the last one of this stage */
+    bool saving, saved;                          /* saved: there is one */
 };
 void worker_init(struct worker *worker, const struct schedule_options *options, struct store *store,
                  struct workshop *workshop, int rank);
@@ -96,8 +112,26 @@ void worker_reset(struct worker *worker);
 int worker_carry_out(struct worker *worker, const struct instruction *instruction, const struct view *views,
                      struct report *report, struct error *err);
 int worker_sync(struct worker *worker, struct error *err);
+int worker_sync_if_due(struct worker *worker, struct error *err);
 /* The life of a rank other than 0: instructions in, reports out, until TELL_LEAVE. */
 void worker_serve(MPI_Comm comm, struct worker *worker);
+
+/* inputs.c: the states a stage starts from, in the memory of a worker. */
+/* True when all are in memory now; else the report says which one cannot be had, and why. */
+bool inputs_fetch(struct worker *worker, const struct assignment *assignment, struct report *report);
+const struct state *inputs_parent(struct worker *worker, const struct assignment *assignment); /* or NULL */
+/* needs[4] */
+void inputs_needs(struct worker *worker, const struct assignment *assignment, const struct state **needs);
+void inputs_hold(struct worker *worker, const struct checkpoint_name *name, struct state *state); /* taken */
+
+/* midway.c: a stage between its first step and its last. */
+/* Goes on from what an earlier attempt left, writes a checkpoint every so often, and when it is given back. */
+int midway_run(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
+               struct report *report, struct error *err);
+/* The stage is committed: what it left in the middle goes, once the commit is on disk. */
+int midway_clear(struct worker *worker, const struct instruction *instruction, struct error *err);
+int midway_write(struct worker *worker, const struct checkpoint_name *name, const struct state *state,
+                 struct error *err);
 
 /* ---- the coordinator ---- */
 
@@ -125,17 +159,23 @@ struct coordinator {
     struct cost_model *model;
     double *cost, *seconds;           /* [stages]: predicted; taken in this run, 0 when not run */
     unsigned char *attempts, *losses; /* [stages]: earlier runs of it; checkpoints lost in this run */
-    int workers, *idle, idle_count;   /* idle: a stack, the last to report on top */
-    int *reported, reported_count;    /* workers that ended a stage since the last hand_out */
+    unsigned char *begun;             /* [stages]: enum begun, until it is handed out */
+    struct suspect *suspect;          /* stages with an attempt on record, by stage; see suspects.c */
+    size_t suspects, suspect_capacity;
+    int alone;                      /* stage that runs while everybody else waits, or -1 */
+    int workers, *idle, idle_count; /* idle: a stack, the last to report on top */
+    int *reported, reported_count;  /* workers that ended a stage since the last hand_out */
     struct slot *slot;
     struct worker *self; /* with one rank: rank 0's own worker; else NULL */
     struct queued_release *release;
     size_t releases, release_capacity;
-    double started, accounted, next_upkeep, next_progress, next_recost, own_sync; /* clock_seconds */
-    bool own_rows; /* rank 0 wrote rows since its last sync */
-    bool draining; /* nothing more is handed out, and what runs comes back */
+    double started, accounted, next_upkeep, next_progress, next_recost, next_heartbeat, own_sync; /* clock_seconds */
+    double checkpoint_seconds; /* the longest that one took */
+    double drain_seconds;      /* that giving back what runs now may take */
+    bool own_rows;             /* rank 0 wrote rows since its last sync */
+    bool draining;             /* nothing more is handed out, and what runs comes back */
     bool any_observed;
-    int ended; /* stages, in this run */
+    int ended;            /* stages, in this run */
     struct error failure; /* kind ERROR_NONE: none */
     struct certificate account;
     struct worker_progress *shown;
@@ -148,11 +188,33 @@ void coordinator_drain(struct coordinator *coordinator);
 /* replay.c: rows committed by earlier runs become events. */
 int coordinator_replay(struct coordinator *coordinator, struct error *err);
 
+void coordinator_take_report(struct coordinator *coordinator, int worker, const struct report *report);
+
+/* hand_out.c */
+bool hand_out(struct coordinator *coordinator);              /* true when something was started */
+double drain_seconds(const struct coordinator *coordinator); /* that giving back what runs now may take */
+
+/* suspects.c: stages whose process died. */
+struct suspect {
+    int stage;
+    struct stage_attempt attempt;
+};
+/* Reads how the attempts of pending rows ended and writes down what follows; a stage that has died often enough is
+ * failed in the results, and its row set to STATUS_FAILED. row[rows]. */
+int suspects_read(struct coordinator *coordinator, struct store_reader *reader, enum stage_status *row,
+                  struct error *err);
+struct stage_attempt suspects_attempt(const struct coordinator *coordinator, int stage); /* as the next one starts */
+int suspects_next(const struct coordinator *coordinator);        /* one that can run now, alone; or -1 */
+void suspects_clear(struct coordinator *coordinator, int stage); /* it has ended, or got past where it died */
+
+/* A row that rank 0 writes of a stage that was not carried out; reason may be NULL. */
+int write_empty_row(struct coordinator *coordinator, int stage, enum stage_status status, const char *reason,
+                    struct error *err);
+
 /* upkeep.c: what is done a few times a second, or after events. */
 double seconds_left(const struct coordinator *coordinator); /* of the time limit, INFINITY without */
 void upkeep(struct coordinator *coordinator, bool now);     /* now: without regard to when it was done last */
 void queue_releases(struct coordinator *coordinator);
-int write_skipped_row(struct coordinator *coordinator, int stage, struct error *err);
 bool drain_requested(void);
 
 /* account.c: where the time goes. */

@@ -20,6 +20,7 @@ static void tell(struct service *service, enum report_kind kind, const char *tex
 {
     struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = service->stage};
     report.steps = service->worker->step;
+    report.alone = service->worker->attempt.running == 2;
     report.finished = service->worker->finished;
     report.synced = service->worker->synced;
     report_say(&report, text);

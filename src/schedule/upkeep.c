@@ -1,17 +1,18 @@
 /* What rank 0 does beside answering: a few times a second, or when something has come up. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "schedule_private.h"
 
-static const double UPKEEP_EVERY = 0.05, PROGRESS_EVERY = 0.25, SYNC_EVERY = 0.5; /* seconds */
+static const double UPKEEP_EVERY = 0.05, PROGRESS_EVERY = 0.25, SYNC_EVERY = 0.5, HEARTBEAT_EVERY = 5; /* seconds */
 static const double DRIFT = 1.1; /* new priorities when a class of stages takes so much longer or shorter */
 
 double seconds_left(const struct coordinator *c)
 {
     if (c->options->time_limit <= 0) return INFINITY;
-    /* what is drained needs a step and a message to come back, the store a sync */
-    double margin = fmin(5, 0.05 * c->options->time_limit);
+    /* what is drained comes back at its next step, leaves a checkpoint and sends a message; the store needs a sync */
+    double margin = fmin(5, 0.05 * c->options->time_limit) + c->drain_seconds;
     return c->options->time_limit - margin - (clock_seconds() - c->started);
 }
 
@@ -45,7 +46,8 @@ static void remove_checkpoints(struct coordinator *c)
         struct error err;
         /* computed again since it was let go: it is let go again when its time comes */
         if (ledger_status(c->ledger, number) != STATUS_DONE || ledger_needed(c->ledger, number)) continue;
-        if (checkpoint_remove(c->options->results_path, stage->state, stage->copy, &err) != 0)
+        struct checkpoint_name name = {.state = stage->state, .copy = stage->copy};
+        if (checkpoint_remove(c->options->results_path, &name, &err) != 0)
             log_line(LOG_WARNING, "%s", err.text); /* it is in nobody's way */
     }
     if (removed == 0) return;
@@ -55,13 +57,21 @@ static void remove_checkpoints(struct coordinator *c)
 
 /* ---- rows that rank 0 writes ---- */
 
-int write_skipped_row(struct coordinator *c, int stage, struct error *err)
+static int write_reason(struct coordinator *c, int row, const char *reason, struct error *err)
+{
+    struct stage_provenance facts = {.attempts = 1};
+    snprintf(facts.reason, sizeof facts.reason, "%s", reason);
+    return store_write_provenance(c->store, row, &facts, err);
+}
+
+int write_empty_row(struct coordinator *c, int stage, enum stage_status status, const char *reason, struct error *err)
 {
     struct assignment assignment;
     plan_assign(c->plan, stage, &assignment);
     c->own_rows = true;
-    TRY(store_write_record(c->store, &assignment, plan_views(c->plan, stage), NULL, STATUS_SKIPPED, err));
-    return store_write_mark(c->store, assignment.row, STATUS_SKIPPED, NULL, plan_record_length(c->plan, stage), err);
+    TRY(store_write_record(c->store, &assignment, plan_views(c->plan, stage), NULL, status, err));
+    if (reason) TRY(write_reason(c, assignment.row, reason, err));
+    return store_write_mark(c->store, assignment.row, status, NULL, plan_record_length(c->plan, stage), err);
 }
 
 static void sync_own_rows(struct coordinator *c, double now)
@@ -85,11 +95,21 @@ static void recost(struct coordinator *c, double now)
     c->next_recost = after + 100 * (after - now);
 }
 
+static void beat(struct coordinator *c, double now)
+{
+    struct error err;
+    if (!c->options->heartbeat || now < c->next_heartbeat) return;
+    c->next_heartbeat = now + HEARTBEAT_EVERY;
+    if (c->options->heartbeat(c->options->heartbeat_context, &err) != 0) coordinator_fail(c, &err);
+}
+
 void upkeep(struct coordinator *c, bool at_once)
 {
     double now = clock_seconds();
     if (!at_once && now < c->next_upkeep) return;
     c->next_upkeep = now + UPKEEP_EVERY;
+    if (c->options->time_limit > 0) c->drain_seconds = drain_seconds(c);
+    beat(c, now);
     if (!c->draining && (drain_requested() || seconds_left(c) <= 0)) coordinator_drain(c);
     recost(c, now);
     sync_own_rows(c, now);

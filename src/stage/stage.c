@@ -24,6 +24,23 @@ static int make_initial(struct job *job)
     return 0;
 }
 
+/* The state that training goes on from: that of an earlier attempt, or a copy of `start`.  Scores of earlier stages are
+ * those of the parent in either case. */
+static void take_state(struct job *job, const struct state *start, int64_t first_step)
+{
+    job->state = job->begun ? job->begun : state_copy(start, true);
+    if (job->begun) {
+        int64_t step = job->begun->step, stop = job->milestone->stop_step;
+        CHECK(step >= first_step && step <= stop && (step == stop || job->begun->moments),
+              "a state at step %lld of %lld to %lld, %s moments", (long long)step, (long long)first_step,
+              (long long)stop, job->begun->moments ? "with" : "without");
+    }
+    job->state->history = start->history;
+    job->begun = NULL;
+}
+
+static bool is_trained(const struct job *job) { return job->state->step == job->milestone->stop_step; }
+
 static int make_pretrained(struct job *job, train_pause_f *pause, void *context, struct error *err)
 {
     struct pretraining pretraining = {
@@ -37,8 +54,9 @@ static int make_pretrained(struct job *job, train_pause_f *pause, void *context,
     };
     CHECK(job->parent->step == job->assignment->start_step, "parent at step %lld, not %lld",
           (long long)job->parent->step, (long long)job->assignment->start_step);
-    job->state = state_copy(job->parent, true);
+    take_state(job, job->parent, job->assignment->start_step);
     job->state->history.lm_losses = 1; /* what was measured of a shorter amount is not of this one */
+    if (is_trained(job)) return 0;
     return train_pretrain(workshop_trainer(job->workshop, &job->cell), job->workshop->world, &pretraining,
                           job->milestone->stop_step, pause, context, job->state, err);
 }
@@ -64,9 +82,10 @@ static int make_finetuned(struct job *job, train_pause_f *pause, void *context, 
     int place = job->milestone->place;
     uint16_t label_token[CLASSES_MAX];
     struct state *start = starting_state(job);
-    job->state = state_copy(start, true);
+    start->step = 0;
+    take_state(job, start, 0);
     state_destroy(&start);
-    job->state->step = 0;
+    if (is_trained(job)) return 0;
     struct finetuning finetuning = {
         .recipe = place == 0 ? settings->first : settings->second,
         .task = job->cell.sequence->task[place],
@@ -102,33 +121,58 @@ static void fail_record(struct stage_result *result)
     for (int i = 0; i < result->record_length; i++) result->record[i] = NAN;
 }
 
+/* Before the first step here. */
+static int64_t step_before(const struct job *job)
+{
+    if (job->begun) return job->begun->step;
+    return job->milestone->kind == STAGE_FINETUNE ? 0 : job->assignment->start_step;
+}
+
+/* Training sees a loss or a gradient that is not finite; what its last step made of the weights nobody has looked at.
+ */
+static int check_weights(const struct state *state, struct error *err)
+{
+    for (size_t i = 0; i < state->floats; i++)
+        if (!isfinite(state->values[i]))
+            return error_set(err, ERROR_STAGE, "weights became %s in the last step, number %lld",
+                             isnan(state->values[i]) ? "NaN" : "infinite", (long long)state->step);
+    return 0;
+}
+
+static bool pauses(const struct job *job, train_pause_f *pause, void *context)
+{
+    if (job->milestone->kind == STAGE_INITIAL) return false;
+    return !is_trained(job) || (pause && pause(context, job->state->step));
+}
+
 static int carry_out(struct job *job, train_pause_f *pause, void *context, struct stage_result *result,
                      struct error *err)
 {
     double started = clock_seconds();
-    int64_t before = job->milestone->kind == STAGE_FINETUNE ? 0 : job->assignment->start_step;
+    int64_t before = step_before(job);
     int status = make_state(job, pause, context, err);
     result->training_seconds = clock_seconds() - started;
     result->steps = job->state->step - before;
     if (status != 0) return -1;
-    result->paused = job->milestone->kind != STAGE_INITIAL && job->state->step < job->milestone->stop_step;
+    result->paused = pauses(job, pause, context);
     if (result->paused) return 0;
+    TRY(check_weights(job->state, err));
     if (job->milestone->kind != STAGE_TRUNK) drop_moments(job->state);
     job_measure(job, result->record);
     result->measuring_seconds = clock_seconds() - started - result->training_seconds;
     return 0;
 }
 
-int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
-              const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
-              struct error *err)
+int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
+              train_pause_f *pause, void *context, struct stage_result *result, struct error *err)
 {
-    struct job job = {.workshop = workshop, .assignment = assignment, .parent = parent};
+    struct job job = {.workshop = workshop, .assignment = assignment, .parent = inputs->parent, .begun = inputs->begun};
     *result = (struct stage_result){0};
     resolve_job(&job);
-    CHECK((parent == NULL) == (job.milestone->kind == STAGE_INITIAL), "a stage of kind %s with%s a parent",
-          stage_kind_name(job.milestone->kind), parent ? "" : "out");
-    if (job.milestone->kind == STAGE_FINETUNE) job.pretrained = job.milestone->place == 0 ? parent : needs[0];
+    CHECK((job.parent == NULL) == (job.milestone->kind == STAGE_INITIAL), "a stage of kind %s with%s a parent",
+          stage_kind_name(job.milestone->kind), job.parent ? "" : "out");
+    if (job.milestone->kind == STAGE_FINETUNE)
+        job.pretrained = job.milestone->place == 0 ? job.parent : inputs->needs[0];
     result->record_length = record_offset(assignment->groups, workshop->sweep->instruments, &assignment->extents,
                                           assignment->place, FIELD_COUNT);
     result->record = memory_array((size_t)result->record_length, sizeof *result->record);
@@ -138,6 +182,7 @@ int stage_run(struct workshop *workshop, const struct assignment *assignment, co
         fail_record(result);
         state_destroy(&job.state);
     }
+    state_destroy(&job.begun);
     result->state = job.state;
     return status;
 }

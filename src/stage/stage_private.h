@@ -24,6 +24,7 @@ struct job { /* one stage while it is carried out */
     const struct state *parent,
         *pretrained; /* pretrained: what displacement is measured from, NULL before fine-tuning */
     struct reading reading;
+    struct state *begun; /* by an earlier attempt; its own from here on */
     struct state *state; /* being made */
 };
 

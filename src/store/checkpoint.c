@@ -6,25 +6,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "checkpoint_private.h"
 
-enum { FRONT_BYTES = 512, FRONT_VERSION = 1 };
-
-struct front { /* of every checkpoint file; the whole block is compared, so every byte of it counts */
-    char magic[16];
-    uint64_t version, length; /* length: bytes after the block */
-    struct hash128 state, content;
-    char nothing[FRONT_BYTES - 64];
-};
-_Static_assert(sizeof(struct front) == FRONT_BYTES, "the block in front has no gaps");
-
-static struct front front_of(struct hash128 state, const char *content, size_t length)
+static struct front front_of(const struct checkpoint_name *name, const char *content, size_t length)
 {
-    struct front front = {.magic = "palimpsest state", .version = FRONT_VERSION, .length = length, .state = state};
-    front.content = hash_bytes(content, length);
+    struct front front = {.magic = FRONT_MAGIC,
+                          .version = FRONT_VERSION,
+                          .length = length,
+                          .state = name->state,
+                          .record = name->record,
+                          .partial = name->partial};
+    struct hasher hasher;
+    hasher_init(&hasher, "checkpoint");
+    hasher_add_hash(&hasher, "state", front.state);
+    hasher_add_hash(&hasher, "record", front.record);
+    hasher_add_integer(&hasher, "partial", (int64_t)front.partial);
+    hasher_add_hash(&hasher, "content", hash_bytes(content, length));
+    front.check = hasher_finish(&hasher);
     return front;
 }
 
@@ -38,14 +40,29 @@ static char *folder_of(const char *results_path)
     return memory_format("%.*s.stages", (int)length, results_path);
 }
 
-static char *path_of(const char *results_path, struct hash128 id, int copy)
+static char *path_of(const char *results_path, const struct checkpoint_name *name)
 {
-    char name[HASH_TEXT];
-    char *folder = folder_of(results_path), *path;
-    hash_text(id, name);
-    path = copy > 0 ? memory_format("%s/%s-%d.h5", folder, name, copy) : memory_format("%s/%s.h5", folder, name);
+    char id[HASH_TEXT], copy[16] = "";
+    char *folder = folder_of(results_path);
+    hash_text(name->state, id);
+    if (name->copy > 0) snprintf(copy, sizeof copy, "-%d", name->copy);
+    char *path = memory_format("%s/%s%s%s.h5", folder, id, copy, name->partial ? ".part" : "");
     memory_free(folder);
     return path;
+}
+
+/* The other way round, for a file name alone; false when it is no checkpoint's. */
+static bool name_of(const char *file, struct checkpoint_name *name)
+{
+    char id[HASH_TEXT] = "";
+    *name = (struct checkpoint_name){.copy = 0};
+    if (strlen(file) < HASH_TEXT) return false;
+    memcpy(id, file, HASH_TEXT - 1);
+    if (hash_parse(id, &name->state) != 0) return false;
+    const char *rest = file + HASH_TEXT - 1;
+    if (*rest == '-') name->copy = (int)strtol(rest + 1, (char **)&rest, 10);
+    name->partial = strcmp(rest, ".part.h5") == 0;
+    return name->partial || strcmp(rest, ".h5") == 0;
 }
 
 /* ---- writing ---- */
@@ -66,7 +83,7 @@ static hid_t create_in_memory(const char *path, const struct state *state, struc
 }
 
 /* The memory of the core driver itself, so that a large state is not copied once more. */
-static int write_memory(const struct hdf *hdf, struct hash128 id)
+static int write_memory(const struct hdf *hdf, const struct checkpoint_name *name)
 {
     void **memory;
     hsize_t size;
@@ -74,28 +91,29 @@ static int write_memory(const struct hdf *hdf, struct hash128 id)
         H5Fget_filesize(hdf->file, &size) < 0)
         return hdf_fail(hdf->err, hdf->path, "cannot be composed");
     char *bytes = *memory;
-    struct front front = front_of(id, bytes + FRONT_BYTES, (size_t)size - FRONT_BYTES);
+    struct front front = front_of(name, bytes + FRONT_BYTES, (size_t)size - FRONT_BYTES);
     memcpy(bytes, &front, sizeof front);
     return file_write_atomic(hdf->path, bytes, (size_t)size, hdf->err);
 }
 
-static int write_state(const char *path, struct hash128 id, const struct state *state, struct error *err)
+static int write_state(const char *path, const struct checkpoint_name *name, const struct state *state,
+                       struct error *err)
 {
     struct hdf hdf = {.file = create_in_memory(path, state, err), .path = path, .err = err};
     if (hdf.file < 0) return -1;
     int status = state_put(&hdf, state);
-    if (status == 0) status = write_memory(&hdf, id);
+    if (status == 0) status = write_memory(&hdf, name);
     H5Fclose(hdf.file);
     return status;
 }
 
-int checkpoint_write(const char *results_path, struct hash128 id, int copy, const struct state *state,
+int checkpoint_write(const char *results_path, const struct checkpoint_name *name, const struct state *state,
                      struct error *err)
 {
-    char *folder = folder_of(results_path), *path = path_of(results_path, id, copy);
+    char *folder = folder_of(results_path), *path = path_of(results_path, name);
     hdf_begin();
     int status = folder_create(folder, err);
-    if (status == 0) status = write_state(path, id, state, err);
+    if (status == 0) status = write_state(path, name, state, err);
     memory_free(folder);
     memory_free(path);
     return status;
@@ -103,12 +121,24 @@ int checkpoint_write(const char *results_path, struct hash128 id, int copy, cons
 
 /* ---- reading ---- */
 
-static int check_front(const char *path, struct hash128 id, const char *bytes, size_t count, struct error *err)
+static bool is_zero(struct hash128 hash) { return hash.low == 0 && hash.high == 0; }
+
+static int check_name(const char *path, const struct checkpoint_name *name, const struct front *found,
+                      struct error *err)
+{
+    if (!hash_equal(found->state, name->state) || found->partial != name->partial)
+        return error_set(err, ERROR_OUTSIDE, "%s: holds another state than its name says", path);
+    if (is_zero(name->record) || hash_equal(found->record, name->record)) return 0;
+    return error_set(err, ERROR_OUTSIDE, "%s: was measured under other settings", path);
+}
+
+static int check_front(const char *path, const struct checkpoint_name *name, const char *bytes, size_t count,
+                       struct error *err)
 {
     struct front found, right;
     if (count < FRONT_BYTES) return error_set(err, ERROR_OUTSIDE, "%s: is cut short: %zu bytes", path, count);
     memcpy(&found, bytes, sizeof found);
-    if (memcmp(found.magic, "palimpsest state", sizeof found.magic) != 0)
+    if (memcmp(found.magic, FRONT_MAGIC, sizeof found.magic) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: is not a checkpoint of palimpsest", path);
     if (found.version != FRONT_VERSION)
         return error_set(err, ERROR_OUTSIDE, "%s: is a checkpoint of version %llu; this program reads version %d", path,
@@ -116,14 +146,14 @@ static int check_front(const char *path, struct hash128 id, const char *bytes, s
     if (found.length != count - FRONT_BYTES)
         return error_set(err, ERROR_OUTSIDE, "%s: is cut short or damaged: %zu bytes where %llu were written", path,
                          count - FRONT_BYTES, (unsigned long long)found.length);
-    if (!hash_equal(found.state, id))
-        return error_set(err, ERROR_OUTSIDE, "%s: holds another state than its name says", path);
-    right = front_of(id, bytes + FRONT_BYTES, count - FRONT_BYTES);
-    if (memcmp(&found, &right, sizeof found) == 0) return 0;
-    return error_set(err, ERROR_OUTSIDE, "%s: is damaged: its checksum does not agree with its content", path);
+    struct checkpoint_name own = {.state = found.state, .record = found.record, .partial = found.partial != 0};
+    right = front_of(&own, bytes + FRONT_BYTES, count - FRONT_BYTES);
+    if (memcmp(&found, &right, sizeof found) != 0)
+        return error_set(err, ERROR_OUTSIDE, "%s: is damaged: its checksum does not agree with its content", path);
+    return check_name(path, name, &found, err);
 }
 
-static int check_file(const char *path, struct hash128 id, struct error *err)
+static int check_file(const char *path, const struct checkpoint_name *name, struct error *err)
 {
     char *bytes;
     size_t count;
@@ -131,7 +161,7 @@ static int check_file(const char *path, struct hash128 id, struct error *err)
         if (err) err->kind = ERROR_OUTSIDE;
         return -1;
     }
-    int status = check_front(path, id, bytes, count, err);
+    int status = check_front(path, name, bytes, count, err);
     memory_free(bytes);
     return status;
 }
@@ -145,11 +175,12 @@ static int read_state(const char *path, struct state **state, struct error *err)
     return status;
 }
 
-int checkpoint_read(const char *results_path, struct hash128 id, int copy, struct state **state, struct error *err)
+int checkpoint_read(const char *results_path, const struct checkpoint_name *name, struct state **state,
+                    struct error *err)
 {
-    char *path = path_of(results_path, id, copy);
+    char *path = path_of(results_path, name);
     hdf_begin();
-    int status = check_file(path, id, err);
+    int status = check_file(path, name, err);
     if (status == 0) status = read_state(path, state, err);
     memory_free(path);
     return status;
@@ -163,17 +194,17 @@ static int remove_file(const char *path, struct error *err)
     return error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", path, strerror(errno));
 }
 
-bool checkpoint_there(const char *results_path, struct hash128 id, int copy)
+bool checkpoint_there(const char *results_path, const struct checkpoint_name *name)
 {
-    char *path = path_of(results_path, id, copy);
+    char *path = path_of(results_path, name);
     bool there = access(path, R_OK) == 0;
     memory_free(path);
     return there;
 }
 
-int checkpoint_remove(const char *results_path, struct hash128 id, int copy, struct error *err)
+int checkpoint_remove(const char *results_path, const struct checkpoint_name *name, struct error *err)
 {
-    char *path = path_of(results_path, id, copy);
+    char *path = path_of(results_path, name);
     int status = remove_file(path, err);
     memory_free(path);
     return status;
@@ -181,10 +212,13 @@ int checkpoint_remove(const char *results_path, struct hash128 id, int copy, str
 
 /* ---- all of a results file ---- */
 
-static int empty_folder(const char *folder, DIR *list, struct error *err)
+typedef bool file_visit_f(void *context, const char *file); /* false: remove it */
+
+static int visit_files(const char *folder, DIR *list, file_visit_f *visit, void *context, struct error *err)
 {
     for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        if (visit(context, entry->d_name)) continue;
         char *path = memory_format("%s/%s", folder, entry->d_name);
         int status = remove_file(path, err);
         memory_free(path);
@@ -193,23 +227,57 @@ static int empty_folder(const char *folder, DIR *list, struct error *err)
     return 0;
 }
 
-static int remove_folder(const char *folder, struct error *err)
+static int visit_folder(const char *folder, file_visit_f *visit, void *context, struct error *err)
 {
     DIR *list = opendir(folder);
     if (!list && errno == ENOENT) return 0;
     if (!list) return error_set(err, ERROR_OUTSIDE, "%s: cannot be listed: %s", folder, strerror(errno));
-    int status = empty_folder(folder, list, err);
+    int status = visit_files(folder, list, visit, context, err);
     closedir(list);
-    if (status == 0 && rmdir(folder) != 0)
-        status = error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", folder, strerror(errno));
     return status;
+}
+
+struct listing {
+    checkpoint_visit_f *visit;
+    void *context;
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+static bool list_file(void *context, const char *file)
+{
+    const struct listing *listing = context;
+    struct checkpoint_name name;
+    if (name_of(file, &name)) return listing->visit(listing->context, &name);
+    return !ends_with(file, ".tmp");
+}
+
+int checkpoint_list(const char *results_path, checkpoint_visit_f *visit, void *context, struct error *err)
+{
+    struct listing listing = {visit, context};
+    char *folder = folder_of(results_path);
+    int status = visit_folder(folder, list_file, &listing, err);
+    memory_free(folder);
+    return status;
+}
+
+static bool remove_each(void *context, const char *file)
+{
+    (void)context, (void)file;
+    return false;
 }
 
 int store_remove(const char *path, struct error *err)
 {
     char *folder = folder_of(path);
     int status = remove_file(path, err);
-    if (status == 0) status = remove_folder(folder, err);
+    if (status == 0) status = visit_folder(folder, remove_each, NULL, err);
+    if (status == 0 && rmdir(folder) != 0 && errno != ENOENT)
+        status = error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", folder, strerror(errno));
     memory_free(folder);
     return status;
 }

@@ -3,8 +3,7 @@
 
 #include "store_private.h"
 
-/* The check covers the row number too, so that a mark in the wrong place is damaged. */
-static uint64_t mark_check(const uint64_t mark[MARK_WORDS], int row)
+uint64_t mark_check(const uint64_t mark[MARK_WORDS], int row)
 {
     uint64_t words[MARK_WORDS] = {mark[0], mark[1], mark[2], (uint64_t)row};
     return hash_bytes(words, sizeof words).low;

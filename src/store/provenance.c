@@ -61,6 +61,15 @@ static int put_rows(const struct hdf *hdf, const char *name, hid_t type, int row
     return status;
 }
 
+static int put_attempts(const struct hdf *hdf, int rows)
+{
+    struct dimensions dimensions = {.count = 2, .length = {(hsize_t)rows, ATTEMPT_WORDS}};
+    hid_t dataset = hdf_dataset(hdf, PROVENANCE_ATTEMPT, H5T_NATIVE_UINT64, &dimensions, NULL, NULL);
+    if (dataset < 0) return -1;
+    H5Dclose(dataset);
+    return 0;
+}
+
 int provenance_create(const struct hdf *hdf, const struct plan *plan)
 {
     char host[HOST_NAME_MAX + 1] = "", versions[512];
@@ -71,6 +80,7 @@ int provenance_create(const struct hdf *hdf, const struct plan *plan)
     store_versions(versions, sizeof versions);
     TRY(hdf_group(hdf, "provenance"));
     TRY(put_rows(hdf, PROVENANCE_STAGE, provenance_type(), plan->rows));
+    TRY(put_attempts(hdf, plan->rows));
     TRY(put_rows(hdf, PROVENANCE_CERTIFICATE, certificate_type(), CERTIFICATES));
     TRY(hdf_put(hdf, "provenance/created", H5T_NATIVE_DOUBLE, 1, &created));
     TRY(hdf_put_text(hdf, "provenance/created_on", host));

@@ -13,6 +13,7 @@ enum {
     COLUMN_NAME_BYTES = 2 * NAME_MAX_BYTES,
     ID_BYTES = 16,
     MARK_WORDS = 4,    /* status, checksum low, checksum high, check of these and the row */
+    ATTEMPT_WORDS = 4, /* flags and deaths, step, furthest, check as of marks */
     CERTIFICATES = 64, /* places for runs of one sweep; the last is reused when they are full */
 };
 #define FORMAT_NAME "palimpsest results"
@@ -94,6 +95,7 @@ char *coordinates_along(const struct plan *plan, int axis_count, const int *axis
 
 #define STAGES_MARK "stages/mark"
 #define PROVENANCE_STAGE "provenance/stage"
+#define PROVENANCE_ATTEMPT "provenance/attempt"
 #define PROVENANCE_CERTIFICATE "provenance/certificate"
 int stages_create(const struct hdf *hdf, const struct plan *plan);
 int provenance_create(const struct hdf *hdf, const struct plan *plan);
@@ -106,6 +108,15 @@ int sweep_create(const struct hdf *hdf, const struct plan *plan, const char *exp
 void mark_fill(uint64_t mark[MARK_WORDS], int row, enum stage_status status, struct hash128 checksum);
 /* False when the mark is damaged: then *status is pending. */
 bool mark_read(const uint64_t mark[MARK_WORDS], int row, enum stage_status *status, struct hash128 *checksum);
+
+/* The check that ends a mark covers the row too, so that a mark in the wrong place is damaged. */
+uint64_t mark_check(const uint64_t mark[MARK_WORDS], int row);
+
+/* ---- attempts.c ---- */
+
+void attempt_fill(uint64_t words[ATTEMPT_WORDS], int row, const struct stage_attempt *attempt);
+/* A damaged one reads as none. */
+struct stage_attempt attempt_read(const uint64_t words[ATTEMPT_WORDS], int row);
 
 /* ---- reader.c ---- */
 

@@ -25,7 +25,7 @@ struct store {
     int columns;
     struct column *column;
     struct slot *slot; /* [columns] */
-    struct slot mark, provenance, certificate;
+    struct slot mark, provenance, attempt, certificate;
     hid_t provenance_type, certificate_type;
 };
 
@@ -122,6 +122,7 @@ static int open_tables(struct store *store, struct error *err)
     store->provenance_type = provenance_type();
     store->certificate_type = certificate_type();
     TRY(slot_open(store, &store->mark, STAGES_MARK, H5T_NATIVE_UINT64, &marks, 1, err));
+    TRY(slot_open(store, &store->attempt, PROVENANCE_ATTEMPT, H5T_NATIVE_UINT64, &marks, 1, err));
     TRY(slot_open(store, &store->provenance, PROVENANCE_STAGE, store->provenance_type, &rows, 1, err));
     return slot_open(store, &store->certificate, PROVENANCE_CERTIFICATE, store->certificate_type, &runs, 1, err);
 }
@@ -142,6 +143,7 @@ static void close_objects(struct store *store)
     for (int c = 0; store->slot && c < store->columns; c++) slot_close(&store->slot[c]);
     slot_close(&store->mark);
     slot_close(&store->provenance);
+    slot_close(&store->attempt);
     slot_close(&store->certificate);
     if (store->provenance_type > 0) H5Tclose(store->provenance_type);
     if (store->certificate_type > 0) H5Tclose(store->certificate_type);
@@ -302,6 +304,14 @@ int store_write_provenance(struct store *store, int row, const struct stage_prov
 {
     const hsize_t start = (hsize_t)row;
     return slot_write(store, &store->provenance, &start, facts, err);
+}
+
+int store_write_attempt(struct store *store, int row, const struct stage_attempt *attempt, struct error *err)
+{
+    const hsize_t start[2] = {(hsize_t)row, 0};
+    uint64_t words[ATTEMPT_WORDS];
+    attempt_fill(words, row, attempt);
+    return slot_write(store, &store->attempt, start, words, err);
 }
 
 /* Into the first place that no run has used yet. */

@@ -51,37 +51,41 @@ void state_destroy(struct state **state)
     *state = NULL;
 }
 
-static void check_inputs(const struct assignment *assignment, const struct state *parent,
-                         const struct state *const *needs)
+static void check_inputs(const struct assignment *assignment, const struct stage_inputs *inputs)
 {
     int64_t expected = assignment->kind == STAGE_INITIAL ? 0 : (int64_t)assignment->parent.low;
-    fake_log.wrong_inputs += (parent ? parent->step : 0) != expected;
+    fake_log.wrong_inputs += (inputs->parent ? inputs->parent->step : 0) != expected;
     for (int n = 0; n < assignment->needs; n++)
-        fake_log.wrong_inputs += needs[n]->step != (int64_t)assignment->need[n].low;
+        fake_log.wrong_inputs += inputs->needs[n]->step != (int64_t)assignment->need[n].low;
 }
 
-static bool sleep_in_steps(train_pause_f *pause, void *context, int64_t *steps)
+/* A state in the middle of a stage holds the steps done; its end, the number of the state. */
+static bool sleep_in_steps(train_pause_f *pause, void *context, int64_t first, int64_t *steps)
 {
-    double end = clock_seconds() + fake.seconds;
-    for (*steps = 0; clock_seconds() < end; ++*steps) {
+    double end = clock_seconds() + fake.seconds - (double)first * (fake.seconds < 0.01 ? 2e-4 : 5e-3);
+    for (*steps = first; clock_seconds() < end; ++*steps) {
         if (pause(context, *steps)) return true;
         nanosleep(&(struct timespec){.tv_nsec = fake.seconds < 0.01 ? 200000 : 5000000}, NULL);
     }
     return false;
 }
 
-int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct state *parent,
-              const struct state *const *needs, train_pause_f *pause, void *context, struct stage_result *result,
-              struct error *err)
+int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
+              train_pause_f *pause, void *context, struct stage_result *result, struct error *err)
 {
     (void)workshop;
     *result = (struct stage_result){.record_length = 1 + (assignment->row & 3)};
     result->record = memory_array((size_t)result->record_length, sizeof *result->record);
     fake_log.started[assignment->row] = clock_seconds();
-    check_inputs(assignment, parent, needs);
-    result->paused = sleep_in_steps(pause, context, &result->steps);
+    check_inputs(assignment, inputs);
+    int64_t first = inputs->begun ? inputs->begun->step : 0;
+    fake_log.begun[assignment->row] += first > 0;
+    if (inputs->begun) memory_free(inputs->begun);
+    result->paused = sleep_in_steps(pause, context, first, &result->steps);
+    result->steps -= first;
     if (assignment->stage == fake.diverges) return error_set(err, ERROR_STAGE, "loss became nan at step 7");
     result->state = state_of(assignment->state);
+    if (result->paused) result->state->step = first + result->steps;
     return 0;
 }
 
@@ -196,69 +200,121 @@ int store_read_provenance(struct store_reader *reader, int row, struct stage_pro
     return 0;
 }
 
-/* ---- store: checkpoints ---- */
+/* ---- store: attempts, kept in a file of their own ---- */
 
-static char *checkpoint_path(const char *path, struct hash128 id)
+static int attempts_open(const char *path)
 {
-    return memory_format("%s.%llu", path, (unsigned long long)id.low);
+    char *name = memory_format("%s.attempts", path);
+    int file = open(name, O_RDWR | O_CREAT, 0666);
+    CHECK(file >= 0, "%s", name);
+    memory_free(name);
+    return file;
 }
 
-int checkpoint_write(const char *path, struct hash128 id, int copy, const struct state *state, struct error *err)
+int store_write_attempt(struct store *store, int row, const struct stage_attempt *attempt, struct error *err)
 {
-    (void)copy, (void)err;
-    char *name = checkpoint_path(path, id);
-    int file = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    CHECK(write(file, &state->step, sizeof state->step) == sizeof state->step, "%s", name);
+    (void)store, (void)err;
+    int file = attempts_open(results);
+    CHECK(pwrite(file, attempt, sizeof *attempt, row * (off_t)sizeof *attempt) == sizeof *attempt, "%s", results);
     close(file);
-    memory_free(name);
+    return 0;
+}
+
+int store_read_attempts(struct store_reader *reader, struct stage_attempt *attempt, int rows, struct error *err)
+{
+    (void)err;
+    int file = attempts_open(reader->path);
+    for (int r = 0; r < rows; r++)
+        if (pread(file, &attempt[r], sizeof *attempt, r * (off_t)sizeof *attempt) != sizeof *attempt)
+            attempt[r] = (struct stage_attempt){.furthest = -1};
+    close(file);
+    return 0;
+}
+
+void fake_attempts_write(const char *path, int row, const struct stage_attempt *attempt)
+{
+    const char *before = results;
+    results = path;
+    store_write_attempt(NULL, row, attempt, NULL);
+    results = before;
+}
+
+/* ---- store: checkpoints ---- */
+
+static char *checkpoint_path(const char *path, const struct checkpoint_name *name)
+{
+    return memory_format("%s.%llu%s", path, (unsigned long long)name->state.low, name->partial ? ".part" : "");
+}
+
+int checkpoint_write(const char *path, const struct checkpoint_name *name, const struct state *state, struct error *err)
+{
+    (void)err;
+    char *file_name = checkpoint_path(path, name);
+    int file = open(file_name, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    CHECK(write(file, &state->step, sizeof state->step) == sizeof state->step, "%s", file_name);
+    close(file);
+    memory_free(file_name);
     fake_log.checkpoints_written++;
     return 0;
 }
 
-int checkpoint_read(const char *path, struct hash128 id, int copy, struct state **state, struct error *err)
+int checkpoint_read(const char *path, const struct checkpoint_name *name, struct state **state, struct error *err)
 {
-    (void)copy;
-    char *name = checkpoint_path(path, id);
+    char *file_name = checkpoint_path(path, name);
     int64_t step = 0;
-    int file = open(name, O_RDONLY);
-    bool readable =
-        file >= 0 && read(file, &step, sizeof step) == sizeof step && id.low != (uint64_t)fake.unreadable + 1;
-    if (id.low == (uint64_t)fake.unreadable + 1) fake.unreadable = -1;
+    int file = open(file_name, O_RDONLY);
+    bool broken = name->state.low == (uint64_t)fake.unreadable + 1;
+    bool readable = file >= 0 && read(file, &step, sizeof step) == sizeof step && !broken;
+    if (broken) fake.unreadable = -1;
     if (file >= 0) close(file);
-    int status = readable ? 0 : error_set(err, ERROR_OUTSIDE, "%s: damaged", name);
+    int status = readable ? 0 : error_set(err, ERROR_OUTSIDE, "%s: damaged", file_name);
     if (readable) *state = state_of((struct hash128){.low = (uint64_t)step});
-    memory_free(name);
+    memory_free(file_name);
     return status;
 }
 
-bool checkpoint_there(const char *path, struct hash128 id, int copy)
+static bool checkpoint_is_there(const char *path, const struct checkpoint_name *name)
 {
-    (void)copy;
-    char *name = checkpoint_path(path, id);
-    bool there = access(name, R_OK) == 0;
-    memory_free(name);
+    char *file_name = checkpoint_path(path, name);
+    bool there = access(file_name, R_OK) == 0;
+    memory_free(file_name);
     return there;
 }
 
-int checkpoint_remove(const char *path, struct hash128 id, int copy, struct error *err)
+int checkpoint_remove(const char *path, const struct checkpoint_name *name, struct error *err)
 {
-    (void)copy, (void)err;
-    char *name = checkpoint_path(path, id);
-    fake_log.checkpoints_removed += unlink(name) == 0;
-    memory_free(name);
+    (void)err;
+    char *file_name = checkpoint_path(path, name);
+    fake_log.checkpoints_removed += unlink(file_name) == 0;
+    memory_free(file_name);
+    return 0;
+}
+
+/* The fake folder is asked name by name. */
+int checkpoint_list(const char *path, checkpoint_visit_f *visit, void *context, struct error *err)
+{
+    for (uint64_t state = 1; state <= FAKE_MOST; state++)
+        for (int partial = 0; partial < 2; partial++) {
+            struct checkpoint_name name = {.state = {.low = state}, .partial = partial};
+            if (checkpoint_is_there(path, &name) && !visit(context, &name)) checkpoint_remove(path, &name, err);
+        }
     return 0;
 }
 
 int fake_checkpoints(const char *path, const struct plan *plan)
 {
     int count = 0;
-    for (int s = 0; s < plan->stages; s++) count += checkpoint_there(path, plan->stage[s].state, 0);
+    for (int s = 0; s < plan->stages; s++)
+        for (int partial = 0; partial < 2; partial++)
+            count += checkpoint_is_there(path, &(struct checkpoint_name){plan->stage[s].state, {0}, 0, partial});
     return count;
 }
 
 void fake_lose_checkpoints(const char *path, const struct plan *plan)
 {
-    for (int s = 0; s < plan->stages; s++) checkpoint_remove(path, plan->stage[s].state, 0, NULL);
+    for (int s = 0; s < plan->stages; s++)
+        for (int partial = 0; partial < 2; partial++)
+            checkpoint_remove(path, &(struct checkpoint_name){plan->stage[s].state, {0}, 0, partial}, NULL);
 }
 
 void fake_results_create(const char *path, const struct plan *plan)
@@ -266,6 +322,9 @@ void fake_results_create(const char *path, const struct plan *plan)
     int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     CHECK(file >= 0 && ftruncate(file, plan->rows) == 0, "%s", path);
     close(file);
+    char *attempts = memory_format("%s.attempts", path);
+    unlink(attempts);
+    memory_free(attempts);
     fake_lose_checkpoints(path, plan);
 }
 

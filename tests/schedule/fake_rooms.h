@@ -16,7 +16,7 @@ struct fake_behaviour { /* the same on all ranks, set before a run; stage number
 extern struct fake_behaviour fake;
 
 struct fake_log { /* what this rank did in the run; [FAKE_MOST] by row */
-    int written[FAKE_MOST], marked[FAKE_MOST];
+    int written[FAKE_MOST], marked[FAKE_MOST], begun[FAKE_MOST]; /* begun: went on from steps done before */
     double started[FAKE_MOST], committed[FAKE_MOST]; /* clock_seconds, the same clock on all ranks of one host */
     int checkpoints_written, checkpoints_removed;
     int wrong_inputs; /* a stage was given another state than it needs */
@@ -28,6 +28,7 @@ void fake_results_create(const char *path, const struct plan *plan);
 void fake_results_use(const char *path); /* what the store of this rank writes into */
 enum stage_status fake_results_status(const char *path, int row);
 int fake_checkpoints(const char *path, const struct plan *plan); /* how many there are */
+void fake_attempts_write(const char *path, int row, const struct stage_attempt *attempt);
 void fake_lose_checkpoints(const char *path, const struct plan *plan);
 
 #endif

@@ -156,7 +156,8 @@ static void a_loss_that_is_not_finite_is_a_failed_stage_with_a_reason(void **con
     poisoned->values[0] = NAN;
     struct workshop *workshop = workshop_create(run.sweep, run.world, &numerics);
     plan_assign(run.plan, last, &assignment);
-    assert_int_equal(stage_run(workshop, &assignment, poisoned, NULL, NULL, NULL, &result, &err), -1);
+    assert_int_equal(
+        stage_run(workshop, &assignment, &(struct stage_inputs){.parent = poisoned}, NULL, NULL, &result, &err), -1);
     assert_int_equal(err.kind, ERROR_STAGE);
     assert_non_null(strstr(err.text, "step"));
     assert_null(result.state);

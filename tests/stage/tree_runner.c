@@ -27,7 +27,8 @@ static void run_stage(struct tree_run *run, struct workshop *workshop, int numbe
     if (stage->parent >= 0 && !parent) return; /* what it starts from failed */
     for (int n = 0; n < stage->needs; n++) needs[n] = run->result[plan_needs(run->plan, number)[n]].state;
     plan_assign(run->plan, number, &assignment);
-    if (stage_run(workshop, &assignment, parent, needs, NULL, NULL, &run->result[number], &err) != 0)
+    struct stage_inputs inputs = {.parent = parent, .needs = needs};
+    if (stage_run(workshop, &assignment, &inputs, NULL, NULL, &run->result[number], &err) != 0)
         snprintf(run->failure[number], sizeof run->failure[number], "%.255s", err.text);
 }
 

@@ -14,6 +14,7 @@
 #include "palimpsest/store.h"
 
 static const struct hash128 id = {.low = 0x1234, .high = 0xabcd};
+static const struct checkpoint_name whole = {.state = {.low = 0x1234, .high = 0xabcd}, .record = {.low = 5, .high = 6}};
 static const char name[] = "000000000000abcd0000000000001234.h5";
 static char folder[] = "/tmp/test_checkpoint_XXXXXX", results[64], path[160];
 static struct error err;
@@ -48,7 +49,7 @@ static struct state *make_state(bool moments, int heads)
 
 static void write_state(const struct state *state)
 {
-    if (checkpoint_write(results, id, 0, state, &err) != 0) fail_msg("%s", err.text);
+    if (checkpoint_write(results, &whole, state, &err) != 0) fail_msg("%s", err.text);
 }
 
 static void assert_same(const struct state *a, const struct state *b)
@@ -75,7 +76,7 @@ static void round_trip(bool moments, int heads)
 {
     struct state *written = make_state(moments, heads), *read = NULL;
     write_state(written);
-    if (checkpoint_read(results, id, 0, &read, &err) != 0) fail_msg("%s", err.text);
+    if (checkpoint_read(results, &whole, &read, &err) != 0) fail_msg("%s", err.text);
     assert_same(written, read);
     state_destroy(&written);
     state_destroy(&read);
@@ -112,11 +113,12 @@ static void copies_are_kept_apart_and_go_one_by_one(void **state)
     (void)state;
     struct state *weights = make_state(false, 0);
     write_state(weights);
-    assert_int_equal(checkpoint_write(results, id, 5, weights, &err), 0);
-    assert_true(checkpoint_there(results, id, 0) && checkpoint_there(results, id, 5));
-    assert_int_equal(checkpoint_remove(results, id, 5, &err), 0);
-    assert_int_equal(checkpoint_remove(results, id, 5, &err), 0);
-    assert_true(checkpoint_there(results, id, 0) && !checkpoint_there(results, id, 5));
+    const struct checkpoint_name copy = {.state = id, .copy = 5};
+    assert_int_equal(checkpoint_write(results, &copy, weights, &err), 0);
+    assert_true(checkpoint_there(results, &whole) && checkpoint_there(results, &copy));
+    assert_int_equal(checkpoint_remove(results, &copy, &err), 0);
+    assert_int_equal(checkpoint_remove(results, &copy, &err), 0);
+    assert_true(checkpoint_there(results, &whole) && !checkpoint_there(results, &copy));
     state_destroy(&weights);
 }
 
@@ -124,7 +126,7 @@ static void assert_refused(void)
 {
     struct state *read = NULL;
     err.text[0] = '\0';
-    if (checkpoint_read(results, id, 0, &read, &err) == 0) fail_msg("a damaged checkpoint was read");
+    if (checkpoint_read(results, &whole, &read, &err) == 0) fail_msg("a damaged checkpoint was read");
     assert_null(read);
     assert_int_equal(err.kind, ERROR_OUTSIDE);
     assert_non_null(strstr(err.text, name));
@@ -133,7 +135,7 @@ static void assert_refused(void)
 static void one_that_is_gone_is_named(void **state)
 {
     (void)state;
-    assert_int_equal(checkpoint_remove(results, id, 0, &err), 0);
+    assert_int_equal(checkpoint_remove(results, &whole, &err), 0);
     assert_refused();
     assert_non_null(strstr(err.text, "No such file"));
 }
@@ -182,13 +184,88 @@ static void a_checkpoint_under_another_name_is_refused(void **state)
 {
     (void)state;
     struct state *weights = make_state(false, 0);
-    struct hash128 other = {.low = 1, .high = 1};
+    const struct checkpoint_name other = {.state = {.low = 1, .high = 1}};
     char moved[200];
-    assert_int_equal(checkpoint_write(results, other, 0, weights, &err), 0);
+    assert_int_equal(checkpoint_write(results, &other, weights, &err), 0);
     snprintf(moved, sizeof moved, "%s/r.stages/00000000000000010000000000000001.h5", folder);
     assert_int_equal(rename(moved, path), 0);
     assert_refused();
     assert_non_null(strstr(err.text, "another state"));
+    state_destroy(&weights);
+}
+
+static void a_state_measured_under_other_settings_is_refused_where_it_matters(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(false, 0), *read = NULL;
+    const struct checkpoint_name other = {.state = id, .record = {.low = 7}}, any = {.state = id};
+    write_state(weights);
+    assert_int_equal(checkpoint_read(results, &other, &read, &err), -1);
+    assert_non_null(strstr(err.text, "other settings"));
+    assert_int_equal(checkpoint_read(results, &any, &read, &err), 0);
+    state_destroy(&read);
+    state_destroy(&weights);
+}
+
+static void a_state_in_the_middle_is_not_taken_for_the_end(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(true, 1), *read = NULL;
+    const struct checkpoint_name part = {.state = id, .partial = true};
+    char moved[200];
+    assert_int_equal(checkpoint_write(results, &part, weights, &err), 0);
+    assert_int_equal(checkpoint_read(results, &part, &read, &err), 0);
+    assert_same(weights, read);
+    state_destroy(&read);
+    snprintf(moved, sizeof moved, "%s/r.stages/000000000000abcd0000000000001234.part.h5", folder);
+    assert_int_equal(rename(moved, path), 0);
+    assert_refused();
+    state_destroy(&weights);
+}
+
+struct seen {
+    int whole, part, copy, other;
+};
+
+static bool see(void *context, const struct checkpoint_name *found)
+{
+    struct seen *seen = context;
+    seen->other += !hash_equal(found->state, id);
+    seen->copy += found->copy == 5;
+    seen->part += found->partial;
+    seen->whole += !found->partial && found->copy == 0;
+    return !found->partial;
+}
+
+static void touch(const char *file)
+{
+    char *place = memory_format("%s/r.stages/%s", folder, file);
+    assert_int_equal(file_write_atomic(place, "x", 1, &err), 0);
+    memory_free(place);
+}
+
+static void a_listing_knows_names_and_removes_what_is_not_wanted(void **state)
+{
+    (void)state;
+    struct state *weights = make_state(true, 1);
+    struct seen first = {0}, second = {0};
+    write_state(weights);
+    assert_int_equal(checkpoint_write(results, &(struct checkpoint_name){.state = id, .copy = 5}, weights, &err), 0);
+    assert_int_equal(checkpoint_write(results, &(struct checkpoint_name){.state = id, .partial = true}, weights, &err),
+                     0);
+    touch("000000000000abcd0000000000001234.h5.77.tmp");
+    touch("somebody's notes");
+    touch("000000000000abcd000000000000123.h5");
+    assert_int_equal(checkpoint_list(results, see, &first, &err), 0);
+    assert_true(first.whole == 1 && first.part == 1 && first.copy == 1 && first.other == 0);
+    assert_int_equal(checkpoint_list(results, see, &second, &err), 0);
+    assert_true(second.whole == 1 && second.part == 0 && second.copy == 1);
+    char *temporary = memory_format("%s/r.stages/000000000000abcd0000000000001234.h5.77.tmp", folder);
+    char *notes = memory_format("%s/r.stages/somebody's notes", folder);
+    assert_int_equal(access(temporary, F_OK), -1);
+    assert_int_equal(access(notes, F_OK), 0);
+    memory_free(temporary);
+    memory_free(notes);
     state_destroy(&weights);
 }
 
@@ -219,6 +296,9 @@ int main(void)
         cmocka_unit_test(a_checkpoint_cut_short_at_any_length_is_refused),
         cmocka_unit_test(a_flipped_bit_anywhere_is_found),
         cmocka_unit_test(a_checkpoint_under_another_name_is_refused),
+        cmocka_unit_test(a_state_measured_under_other_settings_is_refused_where_it_matters),
+        cmocka_unit_test(a_state_in_the_middle_is_not_taken_for_the_end),
+        cmocka_unit_test(a_listing_knows_names_and_removes_what_is_not_wanted),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

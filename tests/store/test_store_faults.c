@@ -113,7 +113,7 @@ static int make_checkpoint(void)
 {
     struct model_shape shape = {.layers = 1, .width = 4, .heads = 1, .context = 4, .vocabulary = 8, .feed_forward = 2};
     struct state *weights = state_create(&shape, NULL, 0, true);
-    int status = checkpoint_write(path, (struct hash128){1, 2}, 0, weights, &err);
+    int status = checkpoint_write(path, &(struct checkpoint_name){.state = {1, 2}}, weights, &err);
     state_destroy(&weights);
     return status;
 }
@@ -124,7 +124,7 @@ static void a_full_disk_leaves_the_checkpoint_before_it(void **state)
     struct state *read = NULL;
     assert_int_equal(make_checkpoint(), 0);
     assert_true(fail_each_write(make_checkpoint) > 0);
-    assert_int_equal(checkpoint_read(path, (struct hash128){1, 2}, 0, &read, &err), 0);
+    assert_int_equal(checkpoint_read(path, &(struct checkpoint_name){.state = {1, 2}}, &read, &err), 0);
     state_destroy(&read);
     assert_int_equal(store_remove(path, &err), 0);
     assert_int_equal(rmdir(folder), 0);

@@ -236,7 +236,7 @@ static void removing_takes_the_checkpoints_along_and_may_be_repeated(void **stat
     struct model_shape shape = {.layers = 1, .width = 4, .heads = 1, .context = 4, .vocabulary = 8, .feed_forward = 2};
     struct state *weights = state_create(&shape, NULL, 0, false);
     create();
-    assert_int_equal(checkpoint_write(path, (struct hash128){1, 2}, 0, weights, &err), 0);
+    assert_int_equal(checkpoint_write(path, &(struct checkpoint_name){.state = {1, 2}}, weights, &err), 0);
     state_destroy(&weights);
     assert_int_equal(store_remove(path, &err), 0);
     assert_int_equal(store_remove(path, &err), 0);

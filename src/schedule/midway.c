@@ -1,0 +1,184 @@
+/* A stage between its first step and its last: begun by an earlier attempt, interrupted, saved on the way.
+ *
+ * A checkpoint every T seconds of work costs `cost` each and saves T / 2 of work at a failure on average; the sum is
+ * least at T = sqrt(2 cost M), M the mean time between failures (Young 1974; Daly 2006, first order). */
+#include <math.h>
+
+#include "schedule_private.h"
+
+static const double BETWEEN_FAILURES = 86400; /* of the job, seconds: once a day */
+static const double LEAST = 30, MOST = 900;   /* seconds of work between checkpoints */
+static const double LARGEST_SHARE = 0.01;     /* of the time, for checkpoints, whatever they cost */
+static const double POLL_EVERY = 2e-3;        /* seconds */
+static const double CLEARED_AFTER = 0.5;      /* seconds past the place of a death: then it is not the place */
+
+static double save_after(const struct worker *worker)
+{
+    double cost = worker->checkpoint_seconds;
+    if (worker->checkpoint_every > 0) return worker->checkpoint_every;
+    double best = fmin(fmax(sqrt(2 * cost * BETWEEN_FAILURES), LEAST), MOST);
+    return fmax(best, cost / LARGEST_SHARE);
+}
+
+int midway_write(struct worker *worker, const struct checkpoint_name *name, const struct state *state,
+                 struct error *err)
+{
+    double before = clock_seconds();
+    TRY(checkpoint_write(worker->results_path, name, state, err));
+    worker->checkpoint_seconds = clock_seconds() - before;
+    return 0;
+}
+
+/* ---- how the attempt fares, for the next run if this one dies ---- */
+
+static int note_attempt(struct worker *worker, int running, struct error *err)
+{
+    if (!worker->noted) return 0;
+    worker->attempt.running = running;
+    return store_write_attempt(worker->store, worker->row, &worker->attempt, err);
+}
+
+/* Alone it says every step, so that two deaths at one place are known to be at one place. */
+static int note_step(struct worker *worker, int64_t step, double now, bool polled, struct error *err)
+{
+    int running = worker->attempt.running;
+    if (!worker->noted || (running == 1 && !polled)) return 0;
+    worker->attempt.step = step;
+    if (running == 2 && step > worker->attempt.furthest) {
+        if (worker->passed == 0) worker->passed = now;
+        if (now - worker->passed >= CLEARED_AFTER) running = 1;
+    }
+    return note_attempt(worker, running, err);
+}
+
+/* ---- pauses ---- */
+
+static bool fails(struct worker *worker, int status) { return worker->pausing |= status != 0; }
+
+/* Called before every training step and after the last: looks at the clock each time, at the rest of the world every
+ * 2 ms. */
+static bool pause_stage(void *context, int64_t step)
+{
+    struct worker *worker = context;
+    double now = clock_seconds();
+    bool polled = now - worker->last_poll >= POLL_EVERY;
+    worker->step = step;
+    if (worker->pausing) return true;
+    if (fails(worker, note_step(worker, step, now, polled, &worker->pause_error))) return true;
+    if (!polled) return false;
+    worker->last_poll = now;
+    if (fails(worker, worker_sync_if_due(worker, &worker->pause_error))) return true;
+    if (worker->poll && worker->poll(worker->poll_context)) worker->pausing = true;
+    worker->saving = !worker->pausing && now >= worker->next_save && step > worker->saved_step;
+    return worker->pausing || worker->saving;
+}
+
+/* ---- what is left in the middle ---- */
+
+static struct checkpoint_name name_of(const struct assignment *assignment, bool partial)
+{
+    return (struct checkpoint_name){.state = assignment->state, .copy = assignment->copy, .partial = partial};
+}
+
+static int save(struct worker *worker, const struct assignment *assignment, const struct state *state,
+                struct error *err)
+{
+    struct checkpoint_name name = name_of(assignment, true);
+    TRY(midway_write(worker, &name, state, err));
+    worker->saved = true;
+    worker->saved_step = state->step;
+    worker->next_save = clock_seconds() + save_after(worker);
+    return 0;
+}
+
+/* A damaged one is as good as none: the stage starts from its parent. */
+static struct state *read_begun(struct worker *worker, const struct instruction *instruction, enum begun what)
+{
+    struct checkpoint_name name = name_of(&instruction->assignment, what == BEGUN_PARTIAL);
+    struct state *state = NULL;
+    struct error why;
+    if (!(instruction->begun & what)) return NULL;
+    if (checkpoint_read(worker->results_path, &name, &state, &why) == 0) return state;
+    log_line(LOG_WARNING, "%s; the stage is computed again", why.text);
+    return NULL;
+}
+
+static struct state *find_begun(struct worker *worker, const struct instruction *instruction)
+{
+    struct state *whole = read_begun(worker, instruction, BEGUN_WHOLE);
+    return whole ? whole : read_begun(worker, instruction, BEGUN_PARTIAL);
+}
+
+int midway_clear(struct worker *worker, const struct instruction *instruction, struct error *err)
+{
+    const struct assignment *assignment = &instruction->assignment;
+    struct checkpoint_name part = name_of(assignment, true), whole = name_of(assignment, false);
+    bool useless = instruction->begun & BEGUN_WHOLE && !assignment->checkpoint;
+    if (!worker->saved && !useless) return 0;
+    TRY(worker_sync(worker, err));
+    if (worker->saved) TRY(checkpoint_remove(worker->results_path, &part, err));
+    return useless ? checkpoint_remove(worker->results_path, &whole, err) : 0;
+}
+
+/* ---- the stage ---- */
+
+static int begin(struct worker *worker, const struct instruction *instruction, int64_t step, struct error *err)
+{
+    worker->pausing = worker->saving = false;
+    worker->pause_error.kind = ERROR_NONE;
+    worker->saved = instruction->begun & BEGUN_PARTIAL;
+    worker->saved_step = step;
+    worker->last_poll = clock_seconds();
+    worker->next_save = worker->last_poll + save_after(worker);
+    worker->row = instruction->assignment.row;
+    worker->noted = instruction->noted;
+    worker->attempt = instruction->attempt;
+    worker->attempt.step = step;
+    worker->passed = 0;
+    return note_attempt(worker, worker->attempt.running, err);
+}
+
+/* One stretch, up to the next pause or the end, added to what came before it. */
+static int run_stretch(struct worker *worker, const struct assignment *assignment, struct state *begun,
+                       struct stage_result *result, struct error *err)
+{
+    const struct state *needs[sizeof assignment->need / sizeof *assignment->need] = {NULL};
+    struct stage_inputs inputs = {inputs_parent(worker, assignment), needs, begun};
+    struct stage_result before = *result;
+    inputs_needs(worker, assignment, needs);
+    int status = stage_run(worker->workshop, assignment, &inputs, pause_stage, worker, result, err);
+    result->steps += before.steps;
+    result->training_seconds += before.training_seconds;
+    before.state = NULL; /* it went into this stretch */
+    stage_result_reset(&before);
+    if (worker->pause_error.kind == ERROR_NONE) return status;
+    *err = worker->pause_error;
+    return -1;
+}
+
+/* It is given back: what was done of it stays on disk, and nobody holds it against the stage. */
+static int give_back(struct worker *worker, const struct assignment *assignment, const struct state *state,
+                     struct error *err)
+{
+    if (state->step > worker->saved_step) TRY(save(worker, assignment, state, err));
+    return note_attempt(worker, 0, err);
+}
+
+int midway_run(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
+               struct report *report, struct error *err)
+{
+    const struct assignment *assignment = &instruction->assignment;
+    struct state *begun = find_begun(worker, instruction);
+    report->from_start = begun == NULL;
+    if (begin(worker, instruction, begun ? begun->step : assignment->start_step, err) != 0) {
+        state_destroy(&begun);
+        return -1;
+    }
+    for (;;) {
+        TRY(run_stretch(worker, assignment, begun, result, err));
+        if (!result->paused) return 0;
+        if (worker->pausing) return give_back(worker, assignment, result->state, err);
+        TRY(save(worker, assignment, result->state, err));
+        begun = result->state;
+    }
+}
