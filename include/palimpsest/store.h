@@ -19,6 +19,8 @@ int store_create(const char *path, const struct plan *plan, const char *explaine
 
 /* Removes the file and the folder of its checkpoints; 0 when they are gone already. */
 int store_remove(const char *path, struct error *err);
+/* Removes skeletons that runs which were killed left half-written beside the file; 0 when there are none. */
+int store_clean(const char *path, struct error *err);
 
 struct store;
 /* MPI-IO for all ranks of comm (collective: all succeed or all fail with one text); plan must be the plan that made the

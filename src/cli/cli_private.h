@@ -20,10 +20,11 @@ struct options {
     const char *output; /* -o */
     const char *speed_from;
     int ranks, attempts, samples;
-    double time_limit;  /* seconds; 0: none */
-    int64_t max_memory; /* bytes per rank; 0: no limit */
+    double time_limit;       /* seconds; 0: none */
+    double checkpoint_every; /* seconds; 0: by what a checkpoint costs */
+    int64_t max_memory;      /* bytes per rank; 0: no limit */
     enum keep keep;
-    bool json, explain, no_sharing, fresh, retry_failed, help, verbose;
+    bool json, explain, no_sharing, fresh, retry_failed, break_lock, help, verbose;
 };
 enum command { COMMAND_PLAN, COMMAND_WORLD, COMMAND_RUN, COMMAND_STATUS, COMMAND_SUMMARY, COMMAND_COUNT };
 /* arguments[0] is the command's name. */
@@ -62,8 +63,18 @@ int continue_check(const char *path, const struct setup *setup, struct error *er
 /* ---- lock.c: one run at a time on a results file ---- */
 
 struct run_lock;
-int run_lock_take(const char *results, struct run_lock **lock, struct error *err); /* refused: says who holds it */
-void run_lock_release(struct run_lock **lock);                                     /* accepts NULL */
+struct lock_wish {
+    bool break_lock;    /* take it from a holder that has been silent for long and cannot be proven dead */
+    char ended_job[64]; /* a batch job, as run_lock_job names it, of which is known that it is over; empty: none is */
+};
+/* Rank 0.  Refused: ERROR_OUTSIDE, and the text says who holds it. */
+int run_lock_take(const char *results, const struct lock_wish *wish, struct run_lock **lock, struct error *err);
+/* Other ranks, once rank 0 has it: whoever takes over from a killed run waits until its ranks are gone. */
+void run_lock_join(const char *results, struct run_lock **lock);
+int run_lock_beat(void *lock, struct error *err); /* a heartbeat; ERROR_OUTSIDE when somebody else has taken it */
+void run_lock_release(struct run_lock **lock);    /* accepts NULL */
+/* Fills job[size] with the batch job of whoever left a lock ("slurm 17.0"); "none" or empty: there is none. */
+void run_lock_job(const char *results, char *job, size_t size);
 
 /* ---- session.c: one run on many ranks ---- */
 
@@ -74,7 +85,7 @@ struct session {
     struct setup setup; /* plan: the tree on rank 0, an outline elsewhere */
     struct workshop *workshop;
     struct store *store;
-    struct run_lock *lock; /* rank 0 */
+    struct run_lock *lock;
 };
 int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err);
 int session_close(struct session *session, struct error *err);

@@ -1,85 +1,320 @@
-/* One run at a time on a results file.  The lock is the kernel's (flock), so it goes with the process that holds it and
- * is never stale; the file beside the results says who that is. */
+/* One run at a time on a results file.
+ *
+ * RESULTS.h5.lock says who holds it, in words, and is locked by the kernel (byte ranges, which NFS and most cluster
+ * file systems pass between hosts): byte 0 by rank 0, byte 1 shared by all other ranks.  A kernel's lock goes with its
+ * process, so a dead holder on this host is known at once.  Where the file system keeps locks to one host, a holder
+ * elsewhere is judged by what it wrote: its batch job, and its heartbeat, which is the file's time stamp, compared with
+ * one that the same file system gives now, so that the clocks of two hosts do not matter. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli_private.h"
 
+enum { RANK_0 = 0, OTHER_RANKS = 1 };    /* bytes of the file */
+static const double BEATS_MISSED = 60;   /* seconds without a heartbeat: it may be dead */
+static const double WAIT_FOR_RANKS = 15; /* seconds that the ranks of a dead run may need to follow it */
+static const double SETTLE = 1;          /* seconds in which two that write at once see each other */
+
+struct holder { /* as it stands in the file, a line each */
+    char host[64], boot[48], job[64];
+    long process;
+    unsigned long long started; /* of the process, in the kernel's ticks since boot */
+};
 struct run_lock {
-    char *path;
+    char *path, *results;
     int descriptor;
+    bool first; /* of rank 0 */
+    struct holder own;
 };
 
-static int refuse(const char *results, int descriptor, struct error *err)
+/* ---- who ---- */
+
+static void read_line(const char *path, char *line, size_t size)
 {
-    char holder[256] = "";
-    ssize_t length = pread(descriptor, holder, sizeof holder - 1, 0);
-    if (length > 0) holder[strcspn(holder, "\n")] = '\0';
-    return error_set(err, ERROR_OUTSIDE,
-                     "%s: another run is at work on it (%s); wait for it or end it, then run this again", results,
-                     holder[0] ? holder : "it has not said who it is");
+    FILE *file = fopen(path, "r");
+    line[0] = '\0';
+    if (file && fgets(line, (int)size, file)) line[strcspn(line, "\n")] = '\0';
+    if (file) fclose(file);
+}
+
+/* The 22nd word of /proc/PID/stat; the second, in brackets, may hold blanks.  0: there is no such process. */
+static unsigned long long process_start(long process)
+{
+    char path[64], line[1024];
+    unsigned long long start = 0;
+    snprintf(path, sizeof path, "/proc/%ld/stat", process);
+    read_line(path, line, sizeof line);
+    const char *rest = strrchr(line, ')');
+    if (rest)
+        sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &start);
+    return start;
+}
+
+/* A requeued job keeps its number, so how often it was restarted belongs to its name. */
+static void name_job(char *job, size_t size)
+{
+    const char *slurm = getenv("SLURM_JOB_ID"), *restarts = getenv("SLURM_RESTART_COUNT"), *pbs = getenv("PBS_JOBID");
+    if (slurm)
+        snprintf(job, size, "slurm %.32s.%.8s", slurm, restarts ? restarts : "0");
+    else
+        snprintf(job, size, pbs ? "pbs %.48s" : "none", pbs);
+}
+
+static struct holder this_process(void)
+{
+    struct holder own = {.process = (long)getpid()};
+    gethostname(own.host, sizeof own.host - 1);
+    read_line("/proc/sys/kernel/random/boot_id", own.boot, sizeof own.boot);
+    own.started = process_start(own.process);
+    name_job(own.job, sizeof own.job);
+    return own;
+}
+
+static int holder_text(const struct holder *holder, char *text, size_t size)
+{
+    return snprintf(text, size, "host %s\nboot %s\nprocess %ld\nstarted %llu\njob %s\n", holder->host, holder->boot,
+                    holder->process, holder->started, holder->job);
+}
+
+/* False when nobody has written it, or something else has. */
+static bool read_holder(int descriptor, struct holder *holder)
+{
+    char text[512] = "";
+    *holder = (struct holder){.process = 0};
+    if (pread(descriptor, text, sizeof text - 1, 0) <= 0) return false;
+    return sscanf(text, "host %63s\nboot %47s\nprocess %ld\nstarted %llu\njob %63[^\n]", holder->host, holder->boot,
+                  &holder->process, &holder->started, holder->job) == 5;
+}
+
+static int write_holder(const struct run_lock *lock)
+{
+    char text[512];
+    int length = holder_text(&lock->own, text, sizeof text);
+    bool written = ftruncate(lock->descriptor, 0) == 0 && pwrite(lock->descriptor, text, (size_t)length, 0) == length;
+    return written && fsync(lock->descriptor) == 0 ? 0 : -1;
+}
+
+static bool same_holder(const struct holder *a, const struct holder *b)
+{
+    return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0 && a->process == b->process &&
+           a->started == b->started;
+}
+
+/* ---- the kernel's locks ---- */
+
+enum kernel_says { KERNEL_FREE, KERNEL_HELD, KERNEL_CANNOT };
+
+static enum kernel_says lock_byte(int descriptor, int byte, short type)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+    if (fcntl(descriptor, F_OFD_SETLK, &range) == 0) return KERNEL_FREE;
+    return errno == EAGAIN || errno == EACCES ? KERNEL_HELD : KERNEL_CANNOT;
+}
+
+/* The ranks of a run that was killed follow it within moments; until then they may still write. */
+static bool wait_for_other_ranks(int descriptor)
+{
+    double limit = clock_seconds() + WAIT_FOR_RANKS;
+    while (lock_byte(descriptor, OTHER_RANKS, F_WRLCK) == KERNEL_HELD) {
+        if (clock_seconds() > limit) return false;
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    lock_byte(descriptor, OTHER_RANKS, F_UNLCK);
+    return true;
+}
+
+/* ---- is the one who wrote the file still there? ---- */
+
+enum verdict { DEAD, ALIVE, SILENT }; /* SILENT: no heartbeat for long, and nothing that proves it dead */
+
+/* Seconds since the file's time stamp by the clock of its file system; negative when that cannot be told. */
+static double heartbeat_age(const char *path, int descriptor)
+{
+    char *probe = memory_format("%s.%ld.tmp", path, (long)getpid());
+    struct stat beat, now;
+    int file = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool known = file >= 0 && fstat(file, &now) == 0 && fstat(descriptor, &beat) == 0;
+    if (file >= 0) close(file);
+    unlink(probe);
+    memory_free(probe);
+    if (!known) return -1;
+    return (double)(now.st_mtim.tv_sec - beat.st_mtim.tv_sec) +
+           1e-9 * (double)(now.st_mtim.tv_nsec - beat.st_mtim.tv_nsec);
+}
+
+/* Another incarnation of the same batch job: the one before is over. */
+static bool same_job_restarted(const char *job, const char *own)
+{
+    size_t number = strcspn(own, ".");
+    return strncmp(own, "slurm ", 6) == 0 && strncmp(job, own, number) == 0 && job[number] == '.' &&
+           strcmp(job, own) != 0;
+}
+
+static enum verdict judge(const struct run_lock *lock, const struct holder *holder, enum kernel_says kernel,
+                          const char *ended_job, double *age)
+{
+    const struct holder *own = &lock->own;
+    *age = heartbeat_age(lock->path, lock->descriptor);
+    if (strcmp(holder->host, own->host) == 0 && strcmp(holder->boot, own->boot) == 0) {
+        if (kernel == KERNEL_FREE) return DEAD; /* it would hold the byte */
+        return process_start(holder->process) == holder->started ? ALIVE : DEAD;
+    }
+    if (same_job_restarted(holder->job, own->job)) return DEAD;
+    if (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0) return DEAD;
+    if (*age >= 0 && *age < BEATS_MISSED) return ALIVE;
+    return strcmp(holder->host, own->host) == 0 ? DEAD : SILENT; /* this host, before it was started again */
+}
+
+static int refuse(const struct run_lock *lock, const struct holder *holder, double age, bool silent, struct error *err)
+{
+    char job[96] = "", beat[64] = "";
+    if (holder->job[0] && strcmp(holder->job, "none") != 0) snprintf(job, sizeof job, ", batch job %s", holder->job);
+    if (age >= 0) snprintf(beat, sizeof beat, ", last heard of %.0f s ago", age);
+    if (holder->process == 0)
+        return error_set(err, ERROR_OUTSIDE,
+                         "%s: another run is at work on it, which has not said who it is; wait for "
+                         "it or end it, then run this again",
+                         lock->results);
+    return error_set(err, ERROR_OUTSIDE, "%s: another run is at work on it (host %s, process %ld%s%s); %s",
+                     lock->results, holder->host, holder->process, job, beat,
+                     silent ? "if you know that it is dead, add --break-lock"
+                            : "wait for it or end it, then run this again");
+}
+
+/* Without locks of the kernel the last of two that wrote at once wins, and the other sees it. */
+static int settle(const struct run_lock *lock, struct error *err)
+{
+    struct holder holder;
+    struct timespec pause = {.tv_sec = (time_t)SETTLE};
+    nanosleep(&pause, NULL);
+    if (read_holder(lock->descriptor, &holder) && same_holder(&holder, &lock->own)) return 0;
+    return refuse(lock, &holder, -1, false, err);
+}
+
+/* The byte is ours, or the file system has no such locks. */
+static int take_over(const struct run_lock *lock, enum kernel_says kernel, const struct lock_wish *wish,
+                     struct error *err)
+{
+    struct holder holder;
+    double age;
+    if (read_holder(lock->descriptor, &holder)) {
+        enum verdict verdict = judge(lock, &holder, kernel, wish->ended_job, &age);
+        if (verdict == ALIVE || (verdict == SILENT && !wish->break_lock))
+            return refuse(lock, &holder, age, verdict == SILENT, err);
+        log_line(LOG_NOTE, "%s: the run before (host %s, process %ld) has ended without a word; going on",
+                 lock->results, holder.host, holder.process);
+    }
+    if (!wait_for_other_ranks(lock->descriptor))
+        return error_set(err, ERROR_OUTSIDE,
+                         "%s: ranks of a run that was killed are still at work on it; end them, then "
+                         "run this again",
+                         lock->results);
+    if (write_holder(lock) != 0)
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", lock->path, strerror(errno));
+    return kernel == KERNEL_CANNOT ? settle(lock, err) : 0;
 }
 
 /* A holder that leaves removes the file; whoever got the lock on a removed one tries again on a new one. */
-static bool still_there(const char *path, int descriptor)
+static bool still_there(const struct run_lock *lock)
 {
     struct stat held, named;
-    return fstat(descriptor, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+    return fstat(lock->descriptor, &held) == 0 && stat(lock->path, &named) == 0 && held.st_ino == named.st_ino &&
            held.st_dev == named.st_dev;
 }
 
-static int write_holder(int descriptor)
-{
-    char host[64] = "", line[160];
-    gethostname(host, sizeof host - 1);
-    int length = snprintf(line, sizeof line, "host %s, process %ld\n", host, (long)getpid());
-    return ftruncate(descriptor, 0) == 0 && pwrite(descriptor, line, (size_t)length, 0) == length ? 0 : -1;
-}
-
-static int take(const char *results, const char *path, int *descriptor, struct error *err)
+static int take(struct run_lock *lock, const struct lock_wish *wish, struct error *err)
 {
     for (;;) {
-        *descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (*descriptor < 0) return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
-        int status = flock(*descriptor, LOCK_EX | LOCK_NB);
-        if (status != 0 && errno == EWOULDBLOCK)
-            status = refuse(results, *descriptor, err);
-        else if (status != 0)
-            status = error_set(err, ERROR_OUTSIDE, "%s: cannot be locked: %s", path, strerror(errno));
-        else if (!still_there(path, *descriptor)) {
-            close(*descriptor);
-            continue;
-        } else if (write_holder(*descriptor) != 0)
-            status = error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", path, strerror(errno));
-        if (status != 0) close(*descriptor);
-        return status;
+        lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (lock->descriptor < 0)
+            return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", lock->path, strerror(errno));
+        enum kernel_says kernel = lock_byte(lock->descriptor, RANK_0, F_WRLCK);
+        if (kernel == KERNEL_HELD) {
+            struct holder holder;
+            read_holder(lock->descriptor, &holder);
+            return refuse(lock, &holder, -1, false, err);
+        }
+        if (still_there(lock)) return take_over(lock, kernel, wish, err);
+        close(lock->descriptor);
     }
 }
 
-int run_lock_take(const char *results, struct run_lock **lock, struct error *err)
+/* ---- the door ---- */
+
+static struct run_lock *lock_create(const char *results, bool first)
 {
-    int descriptor;
-    char *path = memory_format("%s.lock", results);
-    if (take(results, path, &descriptor, err) != 0) {
-        memory_free(path);
+    struct run_lock *lock = memory_allocate(sizeof *lock);
+    char *real = realpath(results, NULL); /* one file under two names has one lock */
+    lock->results = memory_text(real ? real : results);
+    free(real);
+    lock->path = memory_format("%s.lock", lock->results);
+    lock->descriptor = -1;
+    lock->first = first;
+    lock->own = this_process();
+    return lock;
+}
+
+static void lock_destroy(struct run_lock **lock)
+{
+    if ((*lock)->descriptor >= 0) close((*lock)->descriptor);
+    memory_free((*lock)->path);
+    memory_free((*lock)->results);
+    memory_free(*lock);
+    *lock = NULL;
+}
+
+int run_lock_take(const char *results, const struct lock_wish *wish, struct run_lock **lock, struct error *err)
+{
+    struct run_lock *taken = lock_create(results, true);
+    if (take(taken, wish, err) != 0) {
+        lock_destroy(&taken);
         return -1;
     }
-    *lock = memory_allocate(sizeof **lock);
-    **lock = (struct run_lock){path, descriptor};
+    *lock = taken;
     return 0;
+}
+
+void run_lock_join(const char *results, struct run_lock **lock)
+{
+    *lock = lock_create(results, false);
+    (*lock)->descriptor = open((*lock)->path, O_RDWR | O_CLOEXEC);
+    if ((*lock)->descriptor >= 0)
+        lock_byte((*lock)->descriptor, OTHER_RANKS, F_RDLCK); /* nothing to do where it cannot */
+}
+
+int run_lock_beat(void *context, struct error *err)
+{
+    struct run_lock *lock = context;
+    struct holder holder;
+    if (!still_there(lock)) return error_set(err, ERROR_OUTSIDE, "%s: was removed while this run held it", lock->path);
+    if (!read_holder(lock->descriptor, &holder) || !same_holder(&holder, &lock->own))
+        return error_set(err, ERROR_OUTSIDE, "%s: was taken over by host %s, process %ld while this run held it",
+                         lock->path, holder.host, holder.process);
+    if (futimens(lock->descriptor, NULL) == 0) return 0;
+    return error_set(err, ERROR_OUTSIDE, "%s: cannot be touched: %s", lock->path, strerror(errno));
 }
 
 void run_lock_release(struct run_lock **lock)
 {
+    struct holder holder;
     if (!*lock) return;
-    unlink((*lock)->path);
-    close((*lock)->descriptor);
-    memory_free((*lock)->path);
-    memory_free(*lock);
-    *lock = NULL;
+    bool ours = (*lock)->first && read_holder((*lock)->descriptor, &holder) && same_holder(&holder, &(*lock)->own);
+    if (ours && still_there(*lock)) unlink((*lock)->path);
+    lock_destroy(lock);
+}
+
+void run_lock_job(const char *results, char *job, size_t size)
+{
+    struct holder holder = {.job = ""};
+    struct run_lock *lock = lock_create(results, false);
+    lock->descriptor = open(lock->path, O_RDONLY | O_CLOEXEC);
+    if (lock->descriptor >= 0) read_holder(lock->descriptor, &holder);
+    lock_destroy(&lock);
+    snprintf(job, size, "%s", holder.job);
 }

@@ -25,9 +25,11 @@ enum option_id {
     OPTION_FRESH,
     OPTION_KEEP,
     OPTION_TIME_LIMIT,
+    OPTION_CHECKPOINT_EVERY,
     OPTION_ATTEMPTS,
     OPTION_RETRY_FAILED,
     OPTION_MAX_MEMORY,
+    OPTION_BREAK_LOCK,
 };
 
 static const struct option_row {
@@ -47,9 +49,14 @@ static const struct option_row {
      "every cell carries out its whole path; the same numbers, more work"},
     {OPTION_FRESH, "fresh", NULL, RUN, "throw away RESULTS.h5 and its checkpoints and start again"},
     {OPTION_KEEP, "keep", "none|trunk|all", RUN, "checkpoints that stay: trunk ends and pretrained states by default"},
-    {OPTION_TIME_LIMIT, "time-limit", "55m", RUN, "stop in time (s, m, h, d), finished stages saved, exit status 75"},
-    {OPTION_ATTEMPTS, "attempts", "N", RUN, "times one checkpoint may be found damaged before the run gives up (default 3)"},
+    {OPTION_TIME_LIMIT, "time-limit", "55m", RUN,
+     "stop in time (s, m, h, d), all that was computed saved, exit status 75"},
+    {OPTION_CHECKPOINT_EVERY, "checkpoint-every", "5m", RUN,
+     "of a stage in progress (default: by what one costs, 30 s to 15 min)"},
+    {OPTION_ATTEMPTS, "attempts", "N", RUN,
+     "deaths of its process, alone and at one step, that fail a stage (default 3); damaged checkpoints likewise"},
     {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
+    {OPTION_BREAK_LOCK, "break-lock", NULL, RUN, "take RESULTS.h5 from a run that is silent and known to you as dead"},
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
     {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
@@ -68,12 +75,12 @@ static int number_of(const char *option, const char *text, long least, long most
     return 0;
 }
 
-static int duration_of(const char *text, double *seconds, struct error *err)
+static int duration_of(const char *option, const char *text, double *seconds, struct error *err)
 {
     static const struct {
         const char *suffix;
         double seconds;
-    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    } units[] = {{"", 1}, {"ms", 1e-3}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
     char *end;
     double read = strtod(text, &end);
     for (size_t u = 0; end != text && read > 0 && read < 1e9 && u < sizeof units / sizeof *units; u++)
@@ -81,7 +88,7 @@ static int duration_of(const char *text, double *seconds, struct error *err)
             *seconds = read * units[u].seconds;
             return 0;
         }
-    return error_set(err, ERROR_INPUT, "--time-limit: \"%s\" is not a duration; write 90s, 55m, 2h or 3d", text);
+    return error_set(err, ERROR_INPUT, "--%s: \"%s\" is not a duration; write 90s, 55m, 2h or 3d", option, text);
 }
 
 static int bytes_of(const char *text, int64_t *bytes, struct error *err)
@@ -113,7 +120,8 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);
     case OPTION_SAMPLES: return number_of("samples", value, 0, 1000, &options->samples, err);
     case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 250, &options->attempts, err);
-    case OPTION_TIME_LIMIT: return duration_of(value, &options->time_limit, err);
+    case OPTION_TIME_LIMIT: return duration_of("time-limit", value, &options->time_limit, err);
+    case OPTION_CHECKPOINT_EVERY: return duration_of("checkpoint-every", value, &options->checkpoint_every, err);
     case OPTION_MAX_MEMORY: return bytes_of(value, &options->max_memory, err);
     case OPTION_KEEP: return keep_of(value, &options->keep, err);
     case OPTION_EXPLAIN: options->explain = true; return 0;
@@ -121,6 +129,7 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_NO_SHARING: options->no_sharing = true; return 0;
     case OPTION_FRESH: options->fresh = true; return 0;
     case OPTION_RETRY_FAILED: options->retry_failed = true; return 0;
+    case OPTION_BREAK_LOCK: options->break_lock = true; return 0;
     case OPTION_VERBOSE: options->verbose = true; return 0;
     case OPTION_HELP: options->help = true; return 0;
     }

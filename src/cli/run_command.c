@@ -39,11 +39,14 @@ static int run_session(const struct options *options, struct session *session, s
     struct schedule_options schedule = {
         .results_path = options->output,
         .time_limit = time_left(options, session),
+        .checkpoint_every = options->checkpoint_every,
         .attempts = options->attempts,
         .keep = options->keep,
         .retry_failed = options->retry_failed,
         .progress = progress_show,
         .progress_context = &display,
+        .heartbeat = run_lock_beat,
+        .heartbeat_context = session->lock,
         .assumed_flops_per_second = ASSUMED_FLOPS_PER_SECOND,
     };
     return schedule_run(session->comm, session->rank == 0 ? session->setup.plan : NULL, session->store,

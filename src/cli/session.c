@@ -112,7 +112,9 @@ static int prepare_results(const struct options *options, struct session *sessio
     TRY(check_folder(options->output, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
     TRY(setup_check_memory(&session->setup, options, err));
-    TRY(run_lock_take(options->output, &session->lock, err));
+    struct lock_wish wish = {.break_lock = options->break_lock};
+    TRY(run_lock_take(options->output, &wish, &session->lock, err));
+    TRY(store_clean(options->output, err));
     if (options->fresh) TRY(remove_results(options->output, err));
     if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
     add_constants(session->setup.plan, session->workshop);
@@ -153,6 +155,7 @@ int session_open(const struct options *options, MPI_Comm comm, struct session *s
     session->workshop = workshop_create(session->setup.sweep, session->setup.world, &session->setup.numerics);
     if (session->rank == 0) status = prepare_results(options, session, err);
     TRY(schedule_agree(comm, status, err));
+    if (session->rank != 0) run_lock_join(options->output, &session->lock);
     share_outline(session);
     return store_open(options->output, session->setup.plan, comm, &session->store, err);
 }

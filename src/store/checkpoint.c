@@ -281,3 +281,23 @@ int store_remove(const char *path, struct error *err)
     memory_free(folder);
     return status;
 }
+
+/* NAME.<process>.tmp, as store_create calls what is not whole yet. */
+static bool is_no_skeleton(void *context, const char *file)
+{
+    const char *name = context;
+    size_t length = strlen(name);
+    if (strncmp(file, name, length) != 0 || file[length] != '.') return true;
+    const char *digits = file + length + 1, *end = digits + strspn(digits, "0123456789");
+    return end == digits || strcmp(end, ".tmp") != 0;
+}
+
+int store_clean(const char *path, struct error *err)
+{
+    char *copy = memory_text(path), *slash = strrchr(copy, '/');
+    const char *folder = !slash ? "." : slash == copy ? "/" : copy, *name = slash ? slash + 1 : path;
+    if (slash) *slash = '\0';
+    int status = visit_folder(folder, is_no_skeleton, (void *)name, err);
+    memory_free(copy);
+    return status;
+}
