@@ -22,7 +22,8 @@ void ledger_destroy(struct ledger **ledger);
 enum ledger_event_kind {
     EVENT_STARTED,   /* stage runs on worker */
     EVENT_DONE,      /* stage is committed; its state is in the memory of worker and, when someone needs it, on disk */
-    EVENT_FAILED,    /* stage ended with status (FAILED or DIVERGED): what needs it is skipped, and so on */
+    EVENT_FAILED,    /* stage ended with status (FAILED or DIVERGED): what needs it is skipped, and so on; the rest of
+                      * a diverged trunk has diverged too */
     EVENT_RETURNED,  /* stage was drained or lost: ready again when its inputs are still there */
     EVENT_LOST_STATE /* the checkpoint of a done stage is damaged or gone: it is to be computed again where needed */
 };
@@ -45,7 +46,8 @@ bool ledger_checkpoint(const struct ledger *ledger, int stage);
 bool ledger_needed(const struct ledger *ledger, int stage);
 /* A state whose checkpoint nobody needs any more, or -1; each is told once. */
 int ledger_release(struct ledger *ledger);
-/* A stage that was skipped, or -1; each is told once. */
+/* A stage that will not be carried out, because of what it needs, or -1; each is told once.  ledger_status: SKIPPED, or
+ * DIVERGED. */
 int ledger_skipped(struct ledger *ledger);
 bool ledger_ready(const struct ledger *ledger, int stage);     /* it could start now */
 bool ledger_committed(const struct ledger *ledger, int stage); /* it was done at some time: its row stands */

@@ -52,6 +52,8 @@ struct stage_attempt {
     int64_t furthest; /* step reached at any death; -1: none yet */
 };
 int store_write_attempt(struct store *store, int row, const struct stage_attempt *attempt, struct error *err);
+/* The same for signal handlers: past HDF5, async-signal-safe, and fails in silence. */
+void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt);
 /* Each run of a sweep leaves one; the latest is read back. */
 int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err);
 int store_sync(struct store *store, struct error *err); /* own rows and marks are on disk after it */

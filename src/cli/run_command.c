@@ -13,13 +13,19 @@ static void on_signal(int signal_number)
     schedule_request_drain();
 }
 
-/* USR1 drains.  Without mpirun TERM and INT do too, and a second one ends at once; under mpirun they are its own
- * business: it ends all ranks, and nothing committed is lost. */
+static void on_end(int signal_number) /* handled once: the second is the end */
+{
+    schedule_forgive();
+    raise(signal_number);
+}
+
+/* USR1 drains.  Without mpirun TERM and INT do too, and a second one of either ends at once; under mpirun they are its
+ * own business: it ends all ranks, and nothing committed is lost. */
 static void catch_signals(int ranks)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
-    if (ranks > 1 || getenv("OMPI_COMM_WORLD_SIZE")) return;
+    if (ranks > 1 || getenv("OMPI_COMM_WORLD_SIZE")) action.sa_handler = on_end;
     action.sa_flags = SA_RESTART | SA_RESETHAND;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);

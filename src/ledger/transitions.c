@@ -46,6 +46,15 @@ static bool is_doomed(const struct ledger *ledger, int stage)
     return false;
 }
 
+/* A trunk is cut where somebody branches off; what diverged before the cut has diverged after it as well, as it would
+ * have in one piece. */
+static bool continues_diverged_trunk(const struct ledger *ledger, int number)
+{
+    const struct stage *stage = &ledger->plan->stage[number];
+    return stage->kind == STAGE_TRUNK && stage->needs == 0 && stage->parent >= 0 &&
+           ledger->plan->stage[stage->parent].kind == STAGE_TRUNK && ledger->status[stage->parent] == STATUS_DIVERGED;
+}
+
 /* A stage that is no longer pending or running and never will be; a row that was committed stays. */
 static void skip(struct ledger *ledger, int stage)
 {
@@ -53,8 +62,9 @@ static void skip(struct ledger *ledger, int stage)
         ledger->status[stage] = STATUS_DONE;
         ledger->counts.done++;
     } else {
-        ledger->status[stage] = STATUS_SKIPPED;
-        ledger->counts.skipped++;
+        bool diverged = continues_diverged_trunk(ledger, stage);
+        ledger->status[stage] = diverged ? STATUS_DIVERGED : STATUS_SKIPPED;
+        *(diverged ? &ledger->counts.failed : &ledger->counts.skipped) += 1;
         chain_push(&ledger->skipped, stage);
     }
     drop_inputs(ledger, stage);
@@ -173,7 +183,8 @@ static void on_done(struct ledger *ledger, int stage, int worker)
 static void on_failed(struct ledger *ledger, int stage, enum stage_status status)
 {
     CHECK(status == STATUS_FAILED || status == STATUS_DIVERGED, "stage %d failed with status %d", stage, status);
-    if (ledger->status[stage] == STATUS_SKIPPED) return; /* a replay: what it needs has failed as well */
+    if (!pending(ledger, stage) && ledger->status[stage] != STATUS_RUNNING)
+        return; /* a replay: what it needs has failed as well */
     end(ledger, stage);
     ledger->status[stage] = (unsigned char)status;
     ledger->counts.failed++;

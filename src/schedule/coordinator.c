@@ -104,8 +104,7 @@ static void after_events(struct coordinator *c)
 {
     struct error err;
     for (int stage; (stage = ledger_skipped(c->ledger)) >= 0;)
-        if (c->failure.kind == ERROR_NONE && write_empty_row(c, stage, STATUS_SKIPPED, NULL, &err) != 0)
-            coordinator_fail(c, &err);
+        if (c->failure.kind == ERROR_NONE && write_skipped_row(c, stage, &err) != 0) coordinator_fail(c, &err);
     queue_releases(c);
 }
 

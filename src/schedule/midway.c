@@ -31,6 +31,18 @@ int midway_write(struct worker *worker, const struct checkpoint_name *name, cons
 
 /* ---- how the attempt fares, for the next run if this one dies ---- */
 
+/* Whose stage runs in this process, for the signal handler; NULL: none does, or none is noted. */
+static struct worker *volatile at_work;
+
+void schedule_forgive(void)
+{
+    const struct worker *worker = at_work;
+    if (!worker) return;
+    struct stage_attempt attempt = worker->attempt;
+    attempt.running = 0;
+    store_note_attempt(worker->store, worker->row, &attempt);
+}
+
 static int note_attempt(struct worker *worker, int running, struct error *err)
 {
     if (!worker->noted) return 0;
@@ -135,7 +147,16 @@ static int begin(struct worker *worker, const struct instruction *instruction, i
     worker->attempt = instruction->attempt;
     worker->attempt.step = step;
     worker->passed = 0;
+    at_work = worker->noted ? worker : NULL;
     return note_attempt(worker, worker->attempt.running, err);
+}
+
+/* What comes now, writing, is the same for all stages: a death in it says nothing of this one. */
+static int end(struct worker *worker, struct error *err)
+{
+    at_work = NULL;
+    if (worker->attempt.running == 1) return 0; /* the row that follows says more */
+    return note_attempt(worker, 0, err);
 }
 
 /* One stretch, up to the next pause or the end, added to what came before it. */
@@ -160,6 +181,7 @@ static int run_stretch(struct worker *worker, const struct assignment *assignmen
 static int give_back(struct worker *worker, const struct assignment *assignment, const struct state *state,
                      struct error *err)
 {
+    at_work = NULL;
     if (state->step > worker->saved_step) TRY(save(worker, assignment, state, err));
     return note_attempt(worker, 0, err);
 }
@@ -175,8 +197,11 @@ int midway_run(struct worker *worker, const struct instruction *instruction, str
         return -1;
     }
     for (;;) {
-        TRY(run_stretch(worker, assignment, begun, result, err));
-        if (!result->paused) return 0;
+        if (run_stretch(worker, assignment, begun, result, err) != 0) {
+            at_work = NULL;
+            return -1;
+        }
+        if (!result->paused) return end(worker, err);
         if (worker->pausing) return give_back(worker, assignment, result->state, err);
         TRY(save(worker, assignment, result->state, err));
         begun = result->state;

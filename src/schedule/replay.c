@@ -60,7 +60,7 @@ static int tell_ledger(struct coordinator *c, struct store_reader *reader, enum 
 static int write_skipped(struct coordinator *c, const enum stage_status *row, struct error *err)
 {
     for (int stage; (stage = ledger_skipped(c->ledger)) >= 0;)
-        if (row[c->plan->stage[stage].row] != STATUS_SKIPPED) TRY(write_empty_row(c, stage, STATUS_SKIPPED, NULL, err));
+        if (row[c->plan->stage[stage].row] != ledger_status(c->ledger, stage)) TRY(write_skipped_row(c, stage, err));
     return 0;
 }
 

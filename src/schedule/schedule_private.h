@@ -211,6 +211,8 @@ void suspects_clear(struct coordinator *coordinator, int stage); /* it has ended
 int write_empty_row(struct coordinator *coordinator, int stage, enum stage_status status, const char *reason,
                     struct error *err);
 
+int write_skipped_row(struct coordinator *coordinator, int stage, struct error *err); /* as ledger_skipped told it */
+
 /* upkeep.c: what is done a few times a second, or after events. */
 double seconds_left(const struct coordinator *coordinator); /* of the time limit, INFINITY without */
 void upkeep(struct coordinator *coordinator, bool now);     /* now: without regard to when it was done last */

@@ -74,6 +74,11 @@ int write_empty_row(struct coordinator *c, int stage, enum stage_status status, 
     return store_write_mark(c->store, assignment.row, status, NULL, plan_record_length(c->plan, stage), err);
 }
 
+int write_skipped_row(struct coordinator *c, int stage, struct error *err)
+{
+    return write_empty_row(c, stage, ledger_status(c->ledger, stage), NULL, err);
+}
+
 static void sync_own_rows(struct coordinator *c, double now)
 {
     struct error err;

@@ -26,6 +26,7 @@ struct store {
     struct column *column;
     struct slot *slot; /* [columns] */
     struct slot mark, provenance, attempt, certificate;
+    haddr_t attempts_at; /* in the file */
     hid_t provenance_type, certificate_type;
 };
 
@@ -123,6 +124,7 @@ static int open_tables(struct store *store, struct error *err)
     store->certificate_type = certificate_type();
     TRY(slot_open(store, &store->mark, STAGES_MARK, H5T_NATIVE_UINT64, &marks, 1, err));
     TRY(slot_open(store, &store->attempt, PROVENANCE_ATTEMPT, H5T_NATIVE_UINT64, &marks, 1, err));
+    store->attempts_at = H5Dget_offset(store->attempt.dataset);
     TRY(slot_open(store, &store->provenance, PROVENANCE_STAGE, store->provenance_type, &rows, 1, err));
     return slot_open(store, &store->certificate, PROVENANCE_CERTIFICATE, store->certificate_type, &runs, 1, err);
 }
@@ -312,6 +314,14 @@ int store_write_attempt(struct store *store, int row, const struct stage_attempt
     uint64_t words[ATTEMPT_WORDS];
     attempt_fill(words, row, attempt);
     return slot_write(store, &store->attempt, start, words, err);
+}
+
+void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt)
+{
+    uint64_t words[ATTEMPT_WORDS];
+    attempt_fill(words, row, attempt);
+    off_t at = (off_t)store->attempts_at + row * (off_t)sizeof words;
+    if (store->attempts_at != HADDR_UNDEF && pwrite(store->descriptor, words, sizeof words, at) < 0) return;
 }
 
 /* Into the first place that no run has used yet. */

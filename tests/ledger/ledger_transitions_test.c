@@ -214,25 +214,29 @@ static void kept_states_are_never_released(void **unused)
     }
 }
 
-static void a_failure_skips_exactly_the_descendants(void **unused)
+static void a_failure_skips_exactly_the_descendants_and_a_diverged_trunk_diverges_to_its_end(void **unused)
 {
     (void)unused;
     for (uint64_t seed = 0; seed < 300; seed++) {
         struct trial *t = trial_create(seed, KEEP_NONE);
         int stages = t->plan->stages, failing = (int)random_below(&t->random, (uint32_t)stages);
-        unsigned char *doomed = memory_array((size_t)stages, 1);
+        unsigned char *doomed = memory_array((size_t)stages, 1), *diverged = memory_array((size_t)stages, 1);
         for (int s = 0; s < stages; s++) {
-            doomed[s] = s == failing;
+            const struct stage *stage = &t->plan->stage[s];
+            doomed[s] = diverged[s] = s == failing;
             FOR_INPUTS(t->ledger, s, input) doomed[s] |= doomed[input];
+            if (stage->kind == STAGE_TRUNK && stage->parent >= 0 && stage->needs == 0)
+                diverged[s] |= diverged[stage->parent] && t->plan->stage[stage->parent].kind == STAGE_TRUNK;
         }
         for (int s; (s = ledger_next(t->ledger, 0, INFINITY)) >= 0;) {
             apply(t, EVENT_STARTED, s, 0, 0);
             apply(t, s == failing ? EVENT_FAILED : EVENT_DONE, s, 0, STATUS_DIVERGED);
         }
         for (int s = 0; s < stages; s++)
-            assert_int_equal(ledger_status(t->ledger, s), s == failing ? STATUS_DIVERGED
-                                                          : doomed[s]  ? STATUS_SKIPPED
-                                                                       : STATUS_DONE);
+            assert_int_equal(ledger_status(t->ledger, s), diverged[s] ? STATUS_DIVERGED
+                                                          : doomed[s] ? STATUS_SKIPPED
+                                                                      : STATUS_DONE);
+        memory_free(diverged);
         memory_free(doomed);
         trial_destroy(t);
     }
@@ -348,7 +352,7 @@ int main(void)
         cmocka_unit_test(failures_returns_and_losses_may_come_together),
         cmocka_unit_test(without_trouble_each_stage_is_done_once_and_nothing_unneeded_stays),
         cmocka_unit_test(kept_states_are_never_released),
-        cmocka_unit_test(a_failure_skips_exactly_the_descendants),
+        cmocka_unit_test(a_failure_skips_exactly_the_descendants_and_a_diverged_trunk_diverges_to_its_end),
         cmocka_unit_test(a_replay_in_any_order_gives_the_live_ledger),
         cmocka_unit_test(a_lost_state_is_computed_again_with_what_it_needs),
     };

@@ -220,6 +220,11 @@ int store_write_attempt(struct store *store, int row, const struct stage_attempt
     return 0;
 }
 
+void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt)
+{
+    store_write_attempt((struct store *)store, row, attempt, NULL);
+}
+
 int store_read_attempts(struct store_reader *reader, struct stage_attempt *attempt, int rows, struct error *err)
 {
     (void)err;
