@@ -15,7 +15,7 @@ struct fake_behaviour { /* the same on all ranks, set before a run; stage number
 };
 extern struct fake_behaviour fake;
 
-struct fake_log { /* what this rank did in the run; [FAKE_MOST] by row */
+struct fake_log {                                                /* what this rank did in the run; [FAKE_MOST] by row */
     int written[FAKE_MOST], marked[FAKE_MOST], begun[FAKE_MOST]; /* begun: went on from steps done before */
     double started[FAKE_MOST], committed[FAKE_MOST]; /* clock_seconds, the same clock on all ranks of one host */
     int checkpoints_written, checkpoints_removed;

@@ -12,69 +12,7 @@
 #include <unistd.h>
 
 #include "../ledger/plan_trees.h"
-#include "fake_rooms.h"
-
-static int rank, ranks;
-static char path[256];
-
-/* The same tree on all ranks, with two views for every third stage. */
-static struct plan *tree(uint64_t seed, int stages)
-{
-    struct plan *plan = tree_random(seed, stages);
-    plan->view = memory_array((size_t)(2 * stages), sizeof *plan->view);
-    for (int s = 0; s < stages; s++) {
-        plan->stage[s].first_view = plan->view_count;
-        plan->stage[s].views = s % 3 == 0 ? 2 : 0;
-        plan->stage[s].training_flops = 1e9;
-        for (int v = 0; v < plan->stage[s].views; v++) plan->view[plan->view_count++].index = s * 10 + v;
-    }
-    return plan;
-}
-
-static void tree_drop(struct plan **plan)
-{
-    memory_free((*plan)->view);
-    tree_destroy(plan);
-}
-
-static void begin(const struct plan *plan)
-{
-    fake = (struct fake_behaviour){.diverges = -1, .breaks = -1, .unreadable = -1, .sync_fails_on = -1};
-    fake_log = (struct fake_log){.checkpoints_written = 0};
-    if (rank == 0) fake_results_create(path, plan);
-    fake_results_use(path);
-    MPI_Barrier(MPI_COMM_WORLD);
-}
-
-static int run(const struct plan *plan, double time_limit, bool retry_failed, struct certificate *certificate,
-               struct error *err)
-{
-    struct schedule_options options = {.results_path = path,
-                                       .time_limit = time_limit,
-                                       .attempts = 3,
-                                       .keep = KEEP_NONE,
-                                       .retry_failed = retry_failed,
-                                       .assumed_flops_per_second = 1e10};
-    *certificate = (struct certificate){0};
-    int status = schedule_run(MPI_COMM_WORLD, rank == 0 ? plan : NULL, NULL, NULL, &options, certificate, err);
-    MPI_Bcast(certificate, sizeof *certificate, MPI_BYTE, 0, MPI_COMM_WORLD);
-    return status;
-}
-
-/* What all ranks did together, on all ranks: so that all fail a test together. */
-static struct fake_log everybody(void)
-{
-    struct fake_log all = {.checkpoints_written = 0};
-    const int counts[] = {fake_log.checkpoints_written, fake_log.checkpoints_removed, fake_log.wrong_inputs};
-    int sums[3];
-    MPI_Allreduce(fake_log.written, all.written, FAKE_MOST, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    MPI_Allreduce(fake_log.marked, all.marked, FAKE_MOST, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    MPI_Allreduce(fake_log.started, all.started, FAKE_MOST, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-    MPI_Allreduce(fake_log.committed, all.committed, FAKE_MOST, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-    MPI_Allreduce(counts, sums, 3, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
-    all.checkpoints_written = sums[0], all.checkpoints_removed = sums[1], all.wrong_inputs = sums[2];
-    return all;
-}
+#include "schedule_trial.h"
 
 static void assert_account(const struct certificate *c)
 {
@@ -97,46 +35,36 @@ static void every_row_is_written_once_and_after_what_it_needs(void **unused)
 {
     (void)unused;
     for (uint64_t seed = 0; seed < 12; seed++) {
-        struct plan *plan = tree(seed, 10 + 40 * (int)seed);
+        struct plan *plan = trial_tree(seed, 10 + 40 * (int)seed);
         struct certificate certificate;
         struct error err;
-        begin(plan);
-        assert_int_equal(run(plan, 0, false, &certificate, &err), 0);
-        struct fake_log all = everybody();
+        trial_begin(plan);
+        assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
+        struct fake_log all = trial_log();
         for (int s = 0; s < plan->stages; s++) {
             assert_int_equal(all.written[s], 1);
             assert_int_equal(all.marked[s], 1);
-            assert_int_equal(fake_results_status(path, s), STATUS_DONE);
+            assert_int_equal(fake_results_status(trial_path, s), STATUS_DONE);
         }
         assert_order(plan, &all);
         assert_int_equal(all.wrong_inputs, 0);
         assert_int_equal(all.checkpoints_removed, all.checkpoints_written);
-        assert_int_equal(fake_checkpoints(path, plan), 0);
+        assert_int_equal(fake_checkpoints(trial_path, plan), 0);
         assert_int_equal(certificate.stages_done, plan->stages);
         assert_account(&certificate);
         MPI_Barrier(MPI_COMM_WORLD);
-        tree_drop(&plan);
+        trial_drop(&plan);
     }
-}
-
-static bool descends(const struct plan *plan, int stage, int from)
-{
-    bool found = stage == from;
-    for (int i = -1; i < plan->stage[stage].needs && !found; i++) {
-        int input = i < 0 ? plan->stage[stage].parent : plan->need[plan->stage[stage].first_need + i];
-        found = input >= from && descends(plan, input, from);
-    }
-    return found;
 }
 
 static void assert_skipped_after(const struct plan *plan, int failed, const struct fake_log *all)
 {
     for (int s = 0; s < plan->stages; s++) {
-        enum stage_status status = fake_results_status(path, s);
+        enum stage_status status = fake_results_status(trial_path, s);
         if (s == failed)
             assert_int_equal(status, STATUS_DIVERGED);
         else
-            assert_int_equal(status, descends(plan, s, failed) ? STATUS_SKIPPED : STATUS_DONE);
+            assert_int_equal(status, trial_descends(plan, s, failed) ? STATUS_SKIPPED : STATUS_DONE);
         assert_int_equal(all->marked[s], 1);
     }
 }
@@ -144,60 +72,60 @@ static void assert_skipped_after(const struct plan *plan, int failed, const stru
 static void a_stage_that_diverges_skips_what_needs_it_and_nothing_else(void **unused)
 {
     (void)unused;
-    struct plan *plan = tree(3, 60);
+    struct plan *plan = trial_tree(3, 60);
     struct certificate certificate;
     struct error err;
-    begin(plan);
+    trial_begin(plan);
     fake.diverges = 4;
-    assert_int_equal(run(plan, 0, false, &certificate, &err), 0);
-    struct fake_log all = everybody();
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
+    struct fake_log all = trial_log();
     assert_skipped_after(plan, 4, &all);
     assert_int_equal(certificate.stages_failed, 1);
     assert_true(certificate.stages_skipped > 0);
     assert_int_equal(certificate.stages_done + 1 + certificate.stages_skipped, 60);
     /* run again: nothing is left to do; with retry_failed: everything that is missing */
-    assert_int_equal(run(plan, 0, false, &certificate, &err), 0);
-    all = everybody();
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
+    all = trial_log();
     assert_skipped_after(plan, 4, &all);
     fake.diverges = -1;
-    assert_int_equal(run(plan, 0, true, &certificate, &err), 0);
+    assert_int_equal(trial_run(plan, 0, true, &certificate, &err), 0);
     assert_int_equal(certificate.stages_done, 60);
-    for (int s = 0; s < 60; s++) assert_int_equal(fake_results_status(path, s), STATUS_DONE);
+    for (int s = 0; s < 60; s++) assert_int_equal(fake_results_status(trial_path, s), STATUS_DONE);
     MPI_Barrier(MPI_COMM_WORLD);
-    assert_int_equal(fake_checkpoints(path, plan), 0);
-    tree_drop(&plan);
+    assert_int_equal(fake_checkpoints(trial_path, plan), 0);
+    trial_drop(&plan);
 }
 
 /* Breaks off in the middle, loses what `lose` says, and goes on. */
 static void stop_and_go_on(bool lose)
 {
-    struct plan *plan = tree(5, 80);
+    struct plan *plan = trial_tree(5, 80);
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
-    begin(plan);
+    trial_begin(plan);
     fake.breaks = 40;
-    assert_int_equal(run(plan, 0, false, &certificate, &err), -1);
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), -1);
     assert_int_equal(err.kind, ERROR_OUTSIDE);
     assert_non_null(strstr(err.text, "no space left on device"));
     assert_non_null(strstr(err.text, "rank "));
-    assert_int_equal(fake_results_status(path, 40), STATUS_PENDING);
+    assert_int_equal(fake_results_status(trial_path, 40), STATUS_PENDING);
     MPI_Barrier(MPI_COMM_WORLD);
-    if (lose && rank == 0) fake_lose_checkpoints(path, plan);
+    if (lose && rank == 0) fake_lose_checkpoints(trial_path, plan);
     fake.breaks = -1;
-    assert_int_equal(run(plan, 0, false, &certificate, &err), 0);
-    struct fake_log all = everybody();
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
+    struct fake_log all = trial_log();
     int again = 0;
     for (int s = 0; s < 80; s++) {
-        assert_int_equal(fake_results_status(path, s), STATUS_DONE);
+        assert_int_equal(fake_results_status(trial_path, s), STATUS_DONE);
         assert_true(all.marked[s] >= 1);
         again += all.marked[s] - 1;
     }
     if (!lose) assert_int_equal(again, 0);
     assert_int_equal(all.wrong_inputs, 0);
     assert_int_equal(certificate.stages_done, 80);
-    assert_int_equal(fake_checkpoints(path, plan), 0);
+    assert_int_equal(fake_checkpoints(trial_path, plan), 0);
     MPI_Barrier(MPI_COMM_WORLD);
-    tree_drop(&plan);
+    trial_drop(&plan);
 }
 
 static void a_failure_outside_ends_all_ranks_with_its_text_and_a_rerun_goes_on(void **unused)
@@ -216,33 +144,33 @@ static void a_checkpoint_that_cannot_be_read_is_computed_again(void **unused)
 {
     (void)unused;
     for (int unreadable = 0; unreadable < 6; unreadable++) {
-        struct plan *plan = tree(7, 50);
+        struct plan *plan = trial_tree(7, 50);
         struct certificate certificate;
         struct error err;
-        begin(plan);
+        trial_begin(plan);
         fake.unreadable = unreadable;
-        int status = run(plan, 0, false, &certificate, &err);
+        int status = trial_run(plan, 0, false, &certificate, &err);
         if (ranks <= 4) { /* each rank fails to read it once: more than three times is given up */
             assert_int_equal(status, 0);
             assert_int_equal(certificate.stages_done, 50);
         }
         MPI_Barrier(MPI_COMM_WORLD);
-        tree_drop(&plan);
+        trial_drop(&plan);
     }
 }
 
 static void a_sync_that_fails_ends_all_ranks(void **unused)
 {
     (void)unused;
-    struct plan *plan = tree(8, 50);
+    struct plan *plan = trial_tree(8, 50);
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
-    begin(plan);
+    trial_begin(plan);
     fake.sync_fails_on = ranks - 1;
-    assert_int_equal(run(plan, 0, false, &certificate, &err), -1);
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), -1);
     assert_int_equal(err.kind, ERROR_OUTSIDE);
     assert_non_null(strstr(err.text, "input/output error"));
-    tree_drop(&plan);
+    trial_drop(&plan);
 }
 
 static double cpu_seconds(void)
@@ -256,14 +184,14 @@ static double cpu_seconds(void)
 static void ranks_sleep_while_stages_run(void **unused)
 {
     (void)unused;
-    struct plan *plan = tree(9, 4 * (ranks > 1 ? ranks - 1 : 1));
+    struct plan *plan = trial_tree(9, 4 * (ranks > 1 ? ranks - 1 : 1));
     for (int s = 0; s < plan->stages; s++) plan->stage[s].parent = -1, plan->stage[s].needs = 0;
     struct certificate certificate;
     struct error err;
-    begin(plan);
+    trial_begin(plan);
     fake.seconds = 0.5;
     double cpu = cpu_seconds(), wall = clock_seconds();
-    assert_int_equal(run(plan, 0, false, &certificate, &err), 0);
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
     double share = (cpu_seconds() - cpu) / (clock_seconds() - wall);
     MPI_Bcast(&share, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
     if (rank == 0)
@@ -271,31 +199,31 @@ static void ranks_sleep_while_stages_run(void **unused)
                       100 * certificate.work / certificate.ranks / certificate.makespan);
     assert_true(share < 0.05); /* a receive that spins takes 1 */
     assert_true(certificate.work / certificate.ranks / certificate.makespan > 0.9);
-    tree_drop(&plan);
+    trial_drop(&plan);
 }
 
 static void nothing_starts_that_would_not_end_within_the_time_limit(void **unused)
 {
     (void)unused;
-    struct plan *plan = tree(10, 100);
+    struct plan *plan = trial_tree(10, 100);
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
-    begin(plan);
+    trial_begin(plan);
     fake.seconds = 0.15;
     for (int s = 0; s < plan->stages; s++) plan->stage[s].training_flops = 0.15e10;
     double wall = clock_seconds();
-    assert_int_equal(run(plan, 0.8, false, &certificate, &err), -1);
+    assert_int_equal(trial_run(plan, 0.8, false, &certificate, &err), -1);
     assert_int_equal(err.kind, ERROR_STOPPED);
     wall = clock_seconds() - wall;
     MPI_Bcast(&wall, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
     assert_true(wall < 1.2);
     assert_true(certificate.stages_done > 0);
     fake.seconds = 0;
-    assert_int_equal(run(plan, 0, false, &certificate, &err), 0);
-    struct fake_log all = everybody();
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
+    struct fake_log all = trial_log();
     for (int s = 0; s < plan->stages; s++) assert_int_equal(all.marked[s], 1);
     assert_account(&certificate);
-    tree_drop(&plan);
+    trial_drop(&plan);
 }
 
 static void on_alarm(int number)
@@ -308,21 +236,21 @@ static void on_alarm(int number)
 static void a_drain_gives_back_what_runs(void **unused)
 {
     (void)unused;
-    struct plan *plan = tree(11, 100);
+    struct plan *plan = trial_tree(11, 100);
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
-    begin(plan);
+    trial_begin(plan);
     fake.seconds = 60;
     signal(SIGALRM, on_alarm);
     if (rank == 0) ualarm(300000, 0);
     double wall = clock_seconds();
-    assert_int_equal(run(plan, 0, false, &certificate, &err), -1);
+    assert_int_equal(trial_run(plan, 0, false, &certificate, &err), -1);
     assert_int_equal(err.kind, ERROR_STOPPED);
     assert_true(clock_seconds() - wall < 5);
-    struct fake_log all = everybody();
+    struct fake_log all = trial_log();
     for (int s = 0; s < plan->stages; s++) assert_int_equal(all.marked[s], 0);
     assert_account(&certificate);
-    tree_drop(&plan);
+    trial_drop(&plan);
 }
 
 static void ranks_agree_on_the_first_failure(void **unused)
@@ -338,14 +266,7 @@ static void ranks_agree_on_the_first_failure(void **unused)
 
 int main(int argc, char **argv)
 {
-    MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    char folder[] = "/tmp/palimpsest-schedule-XXXXXX";
-    if (rank == 0 && !mkdtemp(folder)) MPI_Abort(MPI_COMM_WORLD, 1);
-    MPI_Bcast(folder, sizeof folder, MPI_BYTE, 0, MPI_COMM_WORLD);
-    snprintf(path, sizeof path, "%s/r", folder);
-    log_configure(LOG_ERROR, rank);
+    trial_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_agree_on_the_first_failure),
         cmocka_unit_test(every_row_is_written_once_and_after_what_it_needs),
@@ -359,12 +280,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_drain_gives_back_what_runs),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    failed += memory_count().blocks != 0;
-    if (rank == 0) {
-        unlink(path);
-        rmdir(folder);
-    }
-    if (failed) MPI_Abort(MPI_COMM_WORLD, 1); /* the others may wait in a collective call */
-    MPI_Finalize();
-    return 0;
+    return trial_end(failed);
 }

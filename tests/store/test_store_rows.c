@@ -290,6 +290,56 @@ static void provenance_and_the_latest_certificate_are_read_back(void **state)
     store_reader_close(&reader);
 }
 
+static struct stage_attempt *read_attempts(int rows)
+{
+    struct stage_attempt *attempt = memory_array((size_t)rows, sizeof *attempt);
+    struct store_reader *reader;
+    assert_int_equal(store_reader_open(path, &reader, &err), 0);
+    assert_int_equal(store_read_attempts(reader, attempt, rows, &err), 0);
+    store_reader_close(&reader);
+    return attempt;
+}
+
+static void assert_attempt(const struct stage_attempt *read, const struct stage_attempt *right)
+{
+    assert_int_equal(read->running, right->running);
+    assert_int_equal(read->deaths, right->deaths);
+    assert_int_equal(read->suspect, right->suspect);
+    assert_int_equal(read->step, right->step);
+    assert_int_equal(read->furthest, right->furthest);
+}
+
+static void attempts_are_read_back_and_a_damaged_one_is_none(void **state)
+{
+    (void)state;
+    static const struct stage_attempt none = {.furthest = -1},
+                                      some = {.running = 2, .deaths = 250, .suspect = true, .step = 1, .furthest = 0},
+                                      far = {.running = 1, .step = INT64_MAX - 1, .furthest = INT64_MAX - 1};
+    const struct plan *plan = fixture->plan;
+    create(plan);
+    struct store *store = open_store(plan);
+    if (rank == ranks - 1) {
+        assert_int_equal(store_write_attempt(store, 3, &some, &err), 0);
+        assert_int_equal(store_write_attempt(store, plan->rows - 1, &some, &err), 0);
+        store_note_attempt(store, plan->rows - 1, &far); /* as a signal handler would */
+    }
+    close_store(&store);
+    if (rank != 0) return;
+    struct stage_attempt *attempt = read_attempts(plan->rows);
+    assert_attempt(&attempt[0], &none);
+    assert_attempt(&attempt[3], &some);
+    assert_attempt(&attempt[plan->rows - 1], &far);
+    memory_free(attempt);
+    for (off_t byte = 0; byte < 32; byte++) {
+        off_t place = data_of("provenance/attempt") + 3 * 32 + byte;
+        flip(place, (int)(byte % 8));
+        attempt = read_attempts(plan->rows);
+        assert_attempt(&attempt[3], &none);
+        memory_free(attempt);
+        flip(place, (int)(byte % 8));
+    }
+}
+
 /* ---- failing together ---- */
 
 static void a_file_that_cannot_be_opened_fails_on_all_ranks_with_one_text(void **state)
@@ -366,6 +416,7 @@ int main(int count, char **argument)
         cmocka_unit_test(rows_without_a_mark_are_pending_and_failures_are_kept),
         cmocka_unit_test(a_flipped_bit_in_a_row_or_a_mark_is_found),
         cmocka_unit_test(a_mark_in_the_wrong_row_is_found),
+        cmocka_unit_test(attempts_are_read_back_and_a_damaged_one_is_none),
         cmocka_unit_test(provenance_and_the_latest_certificate_are_read_back),
         cmocka_unit_test(a_file_that_cannot_be_opened_fails_on_all_ranks_with_one_text),
         cmocka_unit_test(the_file_of_another_sweep_is_refused_on_all_ranks),
