@@ -18,12 +18,12 @@
 
 enum { RANK_0 = 0, OTHER_RANKS = 1 };    /* bytes of the file */
 static const double BEATS_MISSED = 60;   /* seconds without a heartbeat: it may be dead */
-static const double WAIT_FOR_RANKS = 15; /* seconds that the ranks of a dead run may need to follow it */
+static const double WAIT_FOR_RANKS = 15; /* seconds that the ranks of a run may need to follow their dead mpirun */
 static const double SETTLE = 1;          /* seconds in which two that write at once see each other */
 
 struct holder { /* as it stands in the file, a line each */
     char host[64], boot[48], job[64];
-    long process;
+    long process, parent;       /* parent: mpirun, where there is one */
     unsigned long long started; /* of the process, in the kernel's ticks since boot */
 };
 struct run_lock {
@@ -43,17 +43,15 @@ static void read_line(const char *path, char *line, size_t size)
     if (file) fclose(file);
 }
 
-/* The 22nd word of /proc/PID/stat; the second, in brackets, may hold blanks.  0: there is no such process. */
-static unsigned long long process_start(long process)
+/* Words 4 and 22 of /proc/PID/stat; the second, in brackets, may hold blanks.  False: there is no such process. */
+static bool look_at_process(long process, long *parent, unsigned long long *started)
 {
     char path[64], line[1024];
-    unsigned long long start = 0;
     snprintf(path, sizeof path, "/proc/%ld/stat", process);
     read_line(path, line, sizeof line);
     const char *rest = strrchr(line, ')');
-    if (rest)
-        sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &start);
-    return start;
+    return rest && sscanf(rest + 1, " %*c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+                          parent, started) == 2;
 }
 
 /* A requeued job keeps its number, so how often it was restarted belongs to its name. */
@@ -71,15 +69,15 @@ static struct holder this_process(void)
     struct holder own = {.process = (long)getpid()};
     gethostname(own.host, sizeof own.host - 1);
     read_line("/proc/sys/kernel/random/boot_id", own.boot, sizeof own.boot);
-    own.started = process_start(own.process);
+    look_at_process(own.process, &own.parent, &own.started);
     name_job(own.job, sizeof own.job);
     return own;
 }
 
 static int holder_text(const struct holder *holder, char *text, size_t size)
 {
-    return snprintf(text, size, "host %s\nboot %s\nprocess %ld\nstarted %llu\njob %s\n", holder->host, holder->boot,
-                    holder->process, holder->started, holder->job);
+    return snprintf(text, size, "host %s\nboot %s\nprocess %ld\nparent %ld\nstarted %llu\njob %s\n", holder->host,
+                    holder->boot, holder->process, holder->parent, holder->started, holder->job);
 }
 
 /* False when nobody has written it, or something else has. */
@@ -88,8 +86,8 @@ static bool read_holder(int descriptor, struct holder *holder)
     char text[512] = "";
     *holder = (struct holder){.process = 0};
     if (pread(descriptor, text, sizeof text - 1, 0) <= 0) return false;
-    return sscanf(text, "host %63s\nboot %47s\nprocess %ld\nstarted %llu\njob %63[^\n]", holder->host, holder->boot,
-                  &holder->process, &holder->started, holder->job) == 5;
+    return sscanf(text, "host %63s\nboot %47s\nprocess %ld\nparent %ld\nstarted %llu\njob %63[^\n]", holder->host,
+                  holder->boot, &holder->process, &holder->parent, &holder->started, holder->job) == 6;
 }
 
 static int write_holder(const struct run_lock *lock)
@@ -100,10 +98,24 @@ static int write_holder(const struct run_lock *lock)
     return written && fsync(lock->descriptor) == 0 ? 0 : -1;
 }
 
+static bool same_host(const struct holder *a, const struct holder *b)
+{
+    return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0;
+}
+
 static bool same_holder(const struct holder *a, const struct holder *b)
 {
-    return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0 && a->process == b->process &&
-           a->started == b->started;
+    return same_host(a, b) && a->process == b->process && a->started == b->started;
+}
+
+/* On this host.  *orphan (may be NULL): its parent has died since it took the lock. */
+static bool is_running(const struct holder *holder, bool *orphan)
+{
+    long parent = 0;
+    unsigned long long started = 0;
+    bool running = look_at_process(holder->process, &parent, &started) && started == holder->started;
+    if (orphan) *orphan = running && parent != holder->parent;
+    return running;
 }
 
 /* ---- the kernel's locks ---- */
@@ -161,9 +173,9 @@ static enum verdict judge(const struct run_lock *lock, const struct holder *hold
 {
     const struct holder *own = &lock->own;
     *age = heartbeat_age(lock->path, lock->descriptor);
-    if (strcmp(holder->host, own->host) == 0 && strcmp(holder->boot, own->boot) == 0) {
+    if (same_host(holder, own)) {
         if (kernel == KERNEL_FREE) return DEAD; /* it would hold the byte */
-        return process_start(holder->process) == holder->started ? ALIVE : DEAD;
+        return is_running(holder, NULL) ? ALIVE : DEAD;
     }
     if (same_job_restarted(holder->job, own->job)) return DEAD;
     if (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0) return DEAD;
@@ -228,20 +240,36 @@ static bool still_there(const struct run_lock *lock)
            held.st_dev == named.st_dev;
 }
 
+/* A rank 0 whose mpirun was killed follows it within moments. */
+static bool on_its_way_out(const struct run_lock *lock, const struct holder *holder)
+{
+    bool orphan = false;
+    if (holder->process == 0 || !same_host(holder, &lock->own)) return false;
+    return !is_running(holder, &orphan) || orphan;
+}
+
+/* -1: refused; 0: taken; 1: try again. */
+static int try_to_take(struct run_lock *lock, const struct lock_wish *wish, bool patient, struct error *err)
+{
+    struct holder holder;
+    lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (lock->descriptor < 0)
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", lock->path, strerror(errno));
+    enum kernel_says kernel = lock_byte(lock->descriptor, RANK_0, F_WRLCK);
+    if (kernel != KERNEL_HELD) return still_there(lock) ? take_over(lock, kernel, wish, err) : 1;
+    read_holder(lock->descriptor, &holder);
+    if (patient && on_its_way_out(lock, &holder)) return 1;
+    return refuse(lock, &holder, -1, false, err);
+}
+
 static int take(struct run_lock *lock, const struct lock_wish *wish, struct error *err)
 {
+    double limit = clock_seconds() + WAIT_FOR_RANKS;
     for (;;) {
-        lock->descriptor = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-        if (lock->descriptor < 0)
-            return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", lock->path, strerror(errno));
-        enum kernel_says kernel = lock_byte(lock->descriptor, RANK_0, F_WRLCK);
-        if (kernel == KERNEL_HELD) {
-            struct holder holder;
-            read_holder(lock->descriptor, &holder);
-            return refuse(lock, &holder, -1, false, err);
-        }
-        if (still_there(lock)) return take_over(lock, kernel, wish, err);
+        int status = try_to_take(lock, wish, clock_seconds() < limit, err);
+        if (status <= 0) return status;
         close(lock->descriptor);
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
 }
 

@@ -147,6 +147,30 @@ static void the_ranks_of_a_killed_run_are_waited_for(void **unused)
     waitpid(third, NULL, 0);
 }
 
+static void a_rank_0_that_has_lost_its_mpirun_is_waited_for(void **unused)
+{
+    int ready[2];
+    char byte;
+    (void)unused;
+    assert_int_equal(pipe(ready), 0);
+    pid_t launcher = fork();
+    if (launcher == 0) {
+        if (fork() == 0) { /* rank 0, which notices late */
+            hold_as_rank_0();
+            if (write(ready[1], "", 1) != 1) _exit(1);
+            nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
+            _exit(1);
+        }
+        for (;;) pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    assert_refused(&no_wish, "process"); /* while its mpirun lives */
+    end(launcher);
+    assert_taken(&no_wish);
+}
+
 /* ---- on other hosts ---- */
 
 static void write_lock(const char *host, const char *boot, const char *job, double silent_seconds)
@@ -154,7 +178,7 @@ static void write_lock(const char *host, const char *boot, const char *job, doub
     struct timespec stamp[2];
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "host %s\nboot %s\nprocess %d\nstarted 1234\njob %s\n", host, boot, 99, job);
+    fprintf(file, "host %s\nboot %s\nprocess %d\nparent 1\nstarted 1234\njob %s\n", host, boot, 99, job);
     fclose(file);
     clock_gettime(CLOCK_REALTIME, &stamp[0]);
     stamp[0].tv_sec -= (time_t)silent_seconds;
@@ -286,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup(a_second_run_is_refused_and_told_who_holds_it, start),
         cmocka_unit_test_setup(a_second_name_of_the_file_has_the_same_lock, start),
         cmocka_unit_test_setup(the_ranks_of_a_killed_run_are_waited_for, start),
+        cmocka_unit_test_setup(a_rank_0_that_has_lost_its_mpirun_is_waited_for, start),
         cmocka_unit_test_setup(a_holder_elsewhere_lives_while_its_heart_beats, start),
         cmocka_unit_test_setup(a_silent_holder_elsewhere_is_left_to_the_user, start),
         cmocka_unit_test_setup(a_clock_that_is_ahead_elsewhere_is_no_proof_of_death, start),

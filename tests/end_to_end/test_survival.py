@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from tiny_sweeps import expect_equal, found, palimpsest, run_sweep, scratch_folder, start, status_of, sweep_text
 from sentences import run_sentences, sentence
@@ -44,19 +45,10 @@ def goes_on(results, ranks):
     before = done_stages(results)
     assert before >= 5, before
     assert palimpsest("status", results).status == 0 and palimpsest("summary", results).status == 0
-    wait_for_lock(results, ranks)
+    done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, ranks=ranks)
+    assert done.status == 0, done
     expect_equal(UNDISTURBED, results)
     return before
-
-
-def wait_for_lock(results, ranks):
-    """Runs to the end; ranks of a killed mpirun may need a moment to be gone."""
-    for _ in range(50):
-        done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, ranks=ranks)
-        if done.status == 0:
-            return
-        time.sleep(0.2)
-    raise AssertionError(done)
 
 
 @sentence
@@ -102,6 +94,30 @@ def a_flipped_byte_in_a_checkpoint_is_noticed_and_the_state_computed_again():
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
+    goes_on(results, None)
+
+
+@sentence
+def a_second_run_is_refused_with_the_name_of_the_first_which_is_not_disturbed():
+    results = FOLDER / "contested.h5"
+    process = start("run", FOLDER / "sweep.yaml", "-o", results)
+    wait_for_rows(process, results, 1)
+    for options in ((), ("--fresh",), ("--break-lock",)):
+        second = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, *options)
+        assert second.status == 3 and f"process {process.pid}" in second.err, second
+    assert process.wait(timeout=120) == 0
+    expect_equal(UNDISTURBED, results)
+    assert not Path(f"{results}.lock").exists()
+
+
+@sentence
+def a_second_interrupt_stops_at_once_and_loses_nothing_committed():
+    results = FOLDER / "interrupted.h5"
+    process = start("run", FOLDER / "sweep.yaml", "-o", results)
+    wait_for_rows(process, results, 5)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) in (-signal.SIGINT, 75)  # 75: it had drained before the second came
     goes_on(results, None)
 
 

@@ -79,14 +79,14 @@ def command_of(arguments, ranks):
     return [str(part) for part in (*launcher, PROGRAM, *arguments)]
 
 
-def palimpsest(*arguments, ranks=None, seconds=200):
-    return Done(subprocess.run(command_of(arguments, ranks), env=ENVIRONMENT, stdin=subprocess.DEVNULL, text=True,
+def palimpsest(*arguments, ranks=None, seconds=200, **environment):
+    return Done(subprocess.run(command_of(arguments, ranks), env={**ENVIRONMENT, **environment}, stdin=subprocess.DEVNULL, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds, check=False))
 
 
-def start(*arguments, ranks=None, log=None):
+def start(*arguments, ranks=None, log=None, **environment):
     """The same in the background, at the head of a process group of its own."""
-    return subprocess.Popen(command_of(arguments, ranks), env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log,
+    return subprocess.Popen(command_of(arguments, ranks), env={**ENVIRONMENT, **environment}, stdin=subprocess.DEVNULL, stdout=log,
                             stderr=subprocess.STDOUT, start_new_session=True)
 
 
