@@ -3,7 +3,15 @@ find_package(PkgConfig REQUIRED)
 find_package(MPI REQUIRED COMPONENTS C)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
-pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+# Headers only: the library itself, which must be a shared one, is loaded while the program runs (src/kernels/blas.c).
+pkg_check_modules(OPENBLAS REQUIRED openblas)
+find_library(PALIMPSEST_OPENBLAS_FILE NAMES libopenblas.so.0 HINTS ${OPENBLAS_LIBRARY_DIRS})
+if(NOT PALIMPSEST_OPENBLAS_FILE)
+  message(FATAL_ERROR "There is no shared OpenBLAS (libopenblas.so.0); palimpsest chooses its core when it starts "
+                      "(Debian: libopenblas-dev; on a cluster: another module openblas, or one built with "
+                      "BUILD_SHARED_LIBS)")
+endif()
+set(PALIMPSEST_OPENBLAS_NAME libopenblas.so.0)
 
 # Parallel HDF5 as Debian names it, or whatever the site's h5pcc knows.
 pkg_check_modules(HDF5_OPENMPI QUIET IMPORTED_TARGET hdf5-openmpi)

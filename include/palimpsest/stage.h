@@ -19,6 +19,8 @@ void workshop_distances(const struct workshop *workshop, int64_t cell, double *d
 /* The numerics class of this process, and the version of this program's arithmetic: raise it (stage/workshop.c) with every
  * change that changes bits, so that states of two versions are never mixed. */
 struct numerics stage_numerics(void);
+/* The class with another arithmetic: the name of a library, its version and a core, as kernels_numerics_of gives it. */
+struct numerics stage_numerics_of(const char *arithmetic);
 
 struct stage_inputs {
     const struct state *parent;       /* state of assignment->parent; NULL for an initial stage */

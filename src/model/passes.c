@@ -8,7 +8,6 @@ struct model *model_create(const struct model_shape *shape, int most_tokens, int
 {
     int64_t start[WORK_BUFFERS + 1];
     CHECK(most_tokens >= 1 && most_sequences >= 1, "room for %d tokens, %d sequences", most_tokens, most_sequences);
-    kernels_start();
     shape_work_table(shape, most_tokens, most_sequences, training, start);
     struct model *model = memory_allocate(sizeof *model);
     model->shape = *shape;

@@ -80,11 +80,16 @@ void workshop_distances(const struct workshop *workshop, int64_t number, double 
     world_distances(workshop->world, &reading, cell.settings.evaluate.tokens, distance);
 }
 
-struct numerics stage_numerics(void)
+struct numerics stage_numerics_of(const char *arithmetic)
 {
     struct numerics numerics = {.version = 1};
-    char arithmetic[64];
-    model_numerics(arithmetic, sizeof arithmetic);
     snprintf(numerics.class_name, sizeof numerics.class_name, "%s/threads-1/shards-1", arithmetic);
     return numerics;
+}
+
+struct numerics stage_numerics(void)
+{
+    char arithmetic[64];
+    model_numerics(arithmetic, sizeof arithmetic);
+    return stage_numerics_of(arithmetic);
 }
