@@ -19,6 +19,7 @@ struct options {
     const char *file;   /* the one argument: a sweep or a results file */
     const char *output; /* -o */
     const char *speed_from;
+    const char *numerics; /* the core asked for; NULL: none was */
     int ranks, attempts, samples;
     double time_limit;       /* seconds; 0: none */
     double checkpoint_every; /* seconds; 0: by what a checkpoint costs */
@@ -33,6 +34,8 @@ void options_print(enum command command, FILE *out); /* one line per option */
 
 /* ---- commands: 0 or an exit status of their own, -1 with err ---- */
 
+/* Every message of err on its own line of stderr; those of a sweep file start with file:line:column already. */
+void print_error(const struct error *err);
 int command_plan(const struct options *options, struct error *err);
 int command_world(const struct options *options, struct error *err);
 int command_run(const struct options *options, struct error *err);
@@ -89,6 +92,15 @@ struct session {
 };
 int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err);
 int session_close(struct session *session, struct error *err);
+
+/* ---- numerics.c: the numerics class of a run ---- */
+
+/* Agrees on it and starts it on all ranks (collective), into session->setup.numerics: the class of the results file that is
+ * there and not thrown away, else what options or OPENBLAS_CORETYPE on rank 0 ask for, else the best that all ranks have.
+ * Refused on all ranks, naming the rank that lacks it, before anything is written. */
+int numerics_agree(const struct options *options, struct session *session, struct error *err);
+/* The same for this machine alone, without starting it; core: what is asked for, or NULL. */
+int numerics_alone(const char *core, struct numerics *numerics, struct error *err);
 
 /* ---- progress.c ---- */
 

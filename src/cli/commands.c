@@ -43,13 +43,19 @@ static void print_help(enum command command)
     options_print(command, stdout);
 }
 
-static void print_version(void)
+static int print_version(void)
 {
     char libraries[256];
-    struct numerics numerics = stage_numerics();
+    struct numerics numerics;
+    struct error err;
     store_versions(libraries, sizeof libraries);
-    printf("palimpsest %s\ncompiler: %s\nlibraries: %s\nnumerics: %s, version %d\n", PALIMPSEST_VERSION,
-           PALIMPSEST_COMPILER, libraries, numerics.class_name, numerics.version);
+    printf("palimpsest %s\ncompiler: %s\nlibraries: %s\n", PALIMPSEST_VERSION, PALIMPSEST_COMPILER, libraries);
+    if (numerics_alone(NULL, &numerics, &err) != 0) {
+        print_error(&err);
+        return error_exit_status(err.kind);
+    }
+    printf("numerics: %s, version %d\n", numerics.class_name, numerics.version);
+    return 0;
 }
 
 /* One rank speaks for all that mpirun started; before MPI starts only its environment tells which. */
@@ -59,8 +65,7 @@ static bool speaks(void)
     return !rank || strcmp(rank, "0") == 0;
 }
 
-/* Every message of err on its own line; those of a sweep file start with file:line:column already. */
-static void print_error(const struct error *err)
+void print_error(const struct error *err)
 {
     char *text = memory_text(err->text), *rest = text;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) fprintf(stderr, "palimpsest: %s\n", line);
@@ -90,10 +95,7 @@ int cli_main(int count, char **arguments)
     const char *name = count > 1 ? arguments[1] : "";
     for (int c = 0; c < COMMAND_COUNT; c++)
         if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);
-    if (strcmp(name, "--version") == 0) {
-        print_version();
-        return 0;
-    }
+    if (strcmp(name, "--version") == 0) return print_version();
     bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
     if (!asked && count > 1) fprintf(stderr, "palimpsest: \"%s\" is not a command\n", name);
     print_usage(asked ? stdout : stderr);

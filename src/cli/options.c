@@ -30,6 +30,7 @@ enum option_id {
     OPTION_RETRY_FAILED,
     OPTION_MAX_MEMORY,
     OPTION_BREAK_LOCK,
+    OPTION_NUMERICS,
 };
 
 static const struct option_row {
@@ -58,6 +59,8 @@ static const struct option_row {
     {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
     {OPTION_BREAK_LOCK, "break-lock", NULL, RUN, "take RESULTS.h5 from a run that is silent and known to you as dead"},
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
+    {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN,
+     "begin a sweep with this BLAS core (Haswell, ...); default: the best that all ranks have"},
     {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
 };
@@ -117,6 +120,7 @@ static int take(int id, const char *value, struct options *options, struct error
     switch ((enum option_id)id) {
     case OPTION_OUTPUT: options->output = value; return 0;
     case OPTION_SPEED_FROM: options->speed_from = value; return 0;
+    case OPTION_NUMERICS: options->numerics = value; return 0;
     case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);
     case OPTION_SAMPLES: return number_of("samples", value, 0, 1000, &options->samples, err);
     case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 250, &options->attempts, err);

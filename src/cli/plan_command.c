@@ -145,6 +145,7 @@ static void print_forecast(const struct plan *plan, const struct forecast *forec
     print_grid(plan);
     print_work(plan, forecast);
     print_space(plan, forecast);
+    printf("numerics class             %s\n", plan->numerics.class_name);
     printf("predicted makespan         %s on %d rank%s; lower bound %s (%s: %sFLOP/s per rank)\n",
            format_duration(simulated->makespan, a, sizeof a), simulated->ranks, simulated->ranks == 1 ? "" : "s",
            format_duration(simulated->lower_bound, b, sizeof b),
@@ -212,6 +213,7 @@ static void print_json(const struct plan *plan, const struct forecast *forecast)
     hash_text(plan->sweep_hash, hash);
     json_object_set_new(root, "name", json_string(plan->sweep->name));
     json_object_set_new(root, "sweep_hash", json_string(hash));
+    json_object_set_new(root, "numerics_class", json_string(plan->numerics.class_name));
     put_stages(root, plan, forecast);
     put_costs(root, plan, forecast);
     json_dumpf(root, stdout, JSON_INDENT(2));
@@ -241,7 +243,8 @@ int command_plan(const struct options *options, struct error *err)
 {
     struct setup setup = {0};
     TRY(setup_read(options->file, &setup, err));
-    int status = print_plan(options, &setup, err);
+    int status = numerics_alone(options->numerics, &setup.numerics, err);
+    if (status == 0) status = print_plan(options, &setup, err);
     setup_reset(&setup);
     return status;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cli_private.h"
+#include "palimpsest/kernels.h"
 
 static void abort_all(int exit_status) { MPI_Abort(MPI_COMM_WORLD, exit_status); }
 
@@ -88,7 +89,9 @@ static int run_all(const struct options *options, struct error *err)
 
 int command_run(const struct options *options, struct error *err)
 {
+    struct core_offer offer;
     int rank, ranks;
+    (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
     MPI_Init(NULL, NULL);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
@@ -96,6 +99,11 @@ int command_run(const struct options *options, struct error *err)
     check_set_hook(abort_all);
     catch_signals(ranks);
     int status = run_all(options, err);
+    if (status < 0) {
+        /* Before any rank has left: mpirun ends the others, and what they still had to say, when the first exits so. */
+        if (rank == 0) print_error(err);
+        status = error_exit_status(err->kind);
+    }
     MPI_Finalize();
     return status;
 }

@@ -41,23 +41,14 @@ static struct hash128 facts_hash(const struct world_facts *facts)
     return hasher_finish(&hasher);
 }
 
-/* The bits of a sweep need one world and one arithmetic on all ranks. */
-static int check_same(const struct session *session, struct error *err)
+static int check_same_data(const struct session *session, struct error *err)
 {
     struct hash128 own = facts_hash(world_facts(session->setup.world)), first = own;
-    struct numerics numerics = session->setup.numerics;
     int status = 0;
     share_bytes(session, &first, sizeof first);
-    share_bytes(session, &numerics, sizeof numerics);
     if (!hash_equal(own, first))
         status = error_set(err, ERROR_OUTSIDE, "rank %d reads other data than rank 0: the files differ between hosts",
                            session->rank);
-    else if (strcmp(numerics.class_name, session->setup.numerics.class_name) != 0)
-        status =
-            error_set(err, ERROR_OUTSIDE,
-                      "rank %d computes in numerics class %s, rank 0 in %s; give all ranks the same OPENBLAS_CORETYPE "
-                      "(mpirun -x OPENBLAS_CORETYPE=Haswell ...)",
-                      session->rank, session->setup.numerics.class_name, numerics.class_name);
     return schedule_agree(session->comm, status, err);
 }
 
@@ -151,7 +142,8 @@ int session_open(const struct options *options, MPI_Comm comm, struct session *s
     int status = setup_parse(options->file, text, &session->setup, err);
     memory_free(text);
     TRY(schedule_agree(comm, status, err));
-    TRY(check_same(session, err));
+    TRY(check_same_data(session, err));
+    TRY(numerics_agree(options, session, err));
     session->workshop = workshop_create(session->setup.sweep, session->setup.world, &session->setup.numerics);
     if (session->rank == 0) status = prepare_results(options, session, err);
     TRY(schedule_agree(comm, status, err));

@@ -3,7 +3,7 @@
 
 int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err)
 {
-    struct setup made = {.numerics = stage_numerics()};
+    struct setup made = {.sweep = NULL};
     int status = 0;
     TRY_DONE(config_read(path, text, &made.sweep, err));
     TRY_DONE(world_create(&made.sweep->world, (const char(*)[NAME_MAX_BYTES])made.sweep->tasks, made.sweep->task_count,

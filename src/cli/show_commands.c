@@ -88,15 +88,26 @@ int command_world(const struct options *options, struct error *err)
 struct overview {
     int rows, count[STATUS_COUNT], damaged;
     double trained, first_start, last_end; /* seconds of training; since 1970 */
+    struct numerics numerics;
     struct certificate certificate;
     bool certified;
 };
+
+static int read_numerics(struct store_reader *reader, struct numerics *numerics, struct error *err)
+{
+    struct store_origin origin = {0};
+    TRY(store_read_origin(reader, &origin, err));
+    *numerics = origin.numerics;
+    store_origin_reset(&origin);
+    return 0;
+}
 
 static int read_overview(struct store_reader *reader, struct overview *overview, struct error *err)
 {
     enum stage_status *status = NULL;
     int result = 0;
     *overview = (struct overview){.first_start = INFINITY};
+    TRY(read_numerics(reader, &overview->numerics, err));
     TRY(store_read_rows(reader, &overview->rows, err));
     status = memory_array((size_t)overview->rows, sizeof *status);
     result = store_read_marks(reader, NULL, status, overview->rows, &overview->damaged, err);
@@ -137,6 +148,7 @@ static void print_overview(struct store_reader *reader, const char *path, const 
     int left = overview->count[STATUS_PENDING] + overview->count[STATUS_RUNNING];
     printf("%s: %d of %d stages done, %d failed, %d skipped, %d to go\n", path, done, overview->rows, failed,
            overview->count[STATUS_SKIPPED], left);
+    printf("  numerics class %s\n", overview->numerics.class_name);
     if (overview->damaged > 0) printf("  %d rows are damaged and will be computed again\n", overview->damaged);
     if (done > 0)
         printf("  from first start to last end %s\n",
@@ -166,6 +178,7 @@ static void print_overview_json(const struct overview *overview)
         json_object_set_new(counts, stage_status_name((enum stage_status)s), json_integer(overview->count[s]));
     json_object_set_new(root, "stages", json_integer(overview->rows));
     json_object_set_new(root, "by_status", counts);
+    json_object_set_new(root, "numerics_class", json_string(overview->numerics.class_name));
     json_object_set_new(root, "damaged", json_integer(overview->damaged));
     json_object_set_new(root, "training_seconds", json_real(overview->trained));
     json_object_set_new(root, "certificate",
