@@ -24,6 +24,7 @@ struct schedule_options {
     double time_limit; /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
                         * cost model, nor reach a checkpoint; what still runs shortly before it is drained. */
     double checkpoint_every; /* seconds of a stage between checkpoints of it; 0: by what they cost (midway.c) */
+    bool warned;       /* the limit is the end of a batch job, of which a signal may warn too early */
     int attempts;      /* deaths of its process, while it ran alone and got no further, that make a stage fail; also
                         * how often one checkpoint may be lost before that counts as failure outside */
     enum keep keep;
@@ -42,11 +43,15 @@ struct schedule_options {
 int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, struct workshop *workshop,
                  const struct schedule_options *options, struct certificate *certificate, struct error *err);
 /* Every stage that runs leaves a checkpoint at its next step, and all leave with ERROR_STOPPED.  Async-signal-safe: for
- * SIGUSR1, and SIGTERM and SIGINT without mpirun; heeded on rank 0. */
+ * SIGTERM and SIGINT without mpirun; heeded on rank 0. */
 void schedule_request_drain(void);
 /* The process is about to be ended from outside: nobody shall hold it against the stage that runs here.
  * Async-signal-safe: for SIGTERM and SIGINT under mpirun. */
 void schedule_forgive(void);
+/* The same for SIGUSR1, which batch systems send before the end of a job, but up to a minute earlier than they were told
+ * to: in the last eleven minutes of a run with options->warned it is taken for that, what runs leaves a checkpoint, and
+ * work goes on until the limit calls for the drain.  A second one drains at once. */
+void schedule_suggest_drain(void);
 
 /* All ranks agree: 0 when status is 0 everywhere, else -1 everywhere, with the error of the lowest rank that failed. */
 int schedule_agree(MPI_Comm comm, int status, struct error *err);

@@ -79,12 +79,45 @@ void run_lock_release(struct run_lock **lock);    /* accepts NULL */
 /* Fills job[size] with the batch job of whoever left a lock ("slurm 17.0"); "none" or empty: there is none. */
 void run_lock_job(const char *results, char *job, size_t size);
 
+/* ---- ask.c: the answer of another program ---- */
+
+/* Runs arguments[0], found on the PATH, without a shell, and fills text[size] with what it says on stdout and stderr,
+ * without the blanks at its end.  arguments end in NULL.  Its exit status; -1 when it could not be started, was killed,
+ * or took more than `seconds` (then it is ended, and text says so).  Before MPI_Init only: Open MPI forbids to fork
+ * after it. */
+int ask(const char *const arguments[], double seconds, char *text, size_t size);
+
+/* ---- batch.c: what Slurm or PBS know; before MPI_Init ---- */
+
+/* The process that will be rank 0, as far as the environment tells; true without a launcher. */
+bool first_process(void);
+struct batch_time {
+    enum { TIME_NONE, TIME_LEFT, TIME_UNLIMITED, TIME_UNKNOWN } kind; /* TIME_NONE: not in a batch job */
+    double left;      /* seconds, for TIME_LEFT; negative when the job's time is over */
+    char source[256]; /* for people: who says so; for TIME_UNKNOWN: what was said instead */
+};
+void batch_time_left(struct batch_time *time);
+/* job: as a lock names it, "slurm 17.0" (number, restarts; "@CLUSTER" may follow) or "pbs 17.server".  True when the
+ * batch system says that it is over; false when it is not, or nobody can tell. */
+bool batch_job_ended(const char *job);
+
+/* ---- deadline.c: when the run must be over ---- */
+
+struct deadline {
+    double at;      /* clock_seconds(); INFINITY when there is no limit, or none is known */
+    bool warned;    /* a batch system ends the job, and may send a signal early */
+    char text[512]; /* for the log: the limit and where it comes from; empty: there is nothing to say */
+};
+/* Before MPI_Init.  The tighter of time_limit (seconds from now; 0: none) and what is left of the batch job.  Only the
+ * first process asks; elsewhere there is no limit. */
+void deadline_find(double time_limit, struct deadline *deadline);
+double deadline_left(const struct deadline *deadline); /* seconds, more than 0; 0: there is no limit */
+
 /* ---- session.c: one run on many ranks ---- */
 
 struct session {
     MPI_Comm comm;
     int rank, ranks;
-    double started;     /* clock_seconds() when the session was opened */
     struct setup setup; /* plan: the tree on rank 0, an outline elsewhere */
     struct workshop *workshop;
     struct store *store;
@@ -95,9 +128,9 @@ int session_close(struct session *session, struct error *err);
 
 /* ---- numerics.c: the numerics class of a run ---- */
 
-/* Agrees on it and starts it on all ranks (collective), into session->setup.numerics: the class of the results file that is
- * there and not thrown away, else what options or OPENBLAS_CORETYPE on rank 0 ask for, else the best that all ranks have.
- * Refused on all ranks, naming the rank that lacks it, before anything is written. */
+/* Agrees on it and starts it on all ranks (collective), into session->setup.numerics: the class of the results file
+ * that is there and not thrown away, else what options or OPENBLAS_CORETYPE on rank 0 ask for, else the best that all
+ * ranks have. Refused on all ranks, naming the rank that lacks it, before anything is written. */
 int numerics_agree(const struct options *options, struct session *session, struct error *err);
 /* The same for this machine alone, without starting it; core: what is asked for, or NULL. */
 int numerics_alone(const char *core, struct numerics *numerics, struct error *err);

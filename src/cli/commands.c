@@ -1,5 +1,4 @@
 /* The commands: which there are, help, and how each ends. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli_private.h"
@@ -41,6 +40,15 @@ static void print_help(enum command command)
 {
     printf("usage: palimpsest %s\n\n%s\n\n", rows[command].usage, rows[command].help);
     options_print(command, stdout);
+    if (command != COMMAND_RUN) return;
+    puts("\n"
+         "In a batch job the time limit is the tighter of --time-limit and the end of the job, which is taken from\n"
+         "SLURM_JOB_END_TIME, or asked of squeue or qstat before MPI starts; the log says which it was.\n\n"
+         "signals: USR1, to mpirun or to the run, stops it: all that was computed is saved, exit status 75, and the "
+         "same\n"
+         "command goes on.  In the last eleven minutes of a batch job whose end is known USR1 counts as the batch\n"
+         "system's early warning: what runs is saved and work goes on as long as the end permits; a second USR1 stops\n"
+         "at once.  Without mpirun, TERM and INT stop it too, and a second one ends it.");
 }
 
 static int print_version(void)
@@ -58,13 +66,7 @@ static int print_version(void)
     return 0;
 }
 
-/* One rank speaks for all that mpirun started; before MPI starts only its environment tells which. */
-static bool speaks(void)
-{
-    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
-    return !rank || strcmp(rank, "0") == 0;
-}
-
+/* Every message of err on its own line; those of a sweep file start with file:line:column already. */
 void print_error(const struct error *err)
 {
     char *text = memory_text(err->text), *rest = text;
@@ -86,7 +88,7 @@ static int carry_out(enum command command, int count, char **arguments)
         status = rows[command].carry_out(&options, &err);
     }
     if (status >= 0) return status;
-    if (speaks()) print_error(&err);
+    if (first_process()) print_error(&err); /* it speaks for all that mpirun started */
     return error_exit_status(err.kind);
 }
 

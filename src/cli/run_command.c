@@ -1,5 +1,4 @@
 /* run: the one command that starts MPI. */
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -10,8 +9,10 @@ static void abort_all(int exit_status) { MPI_Abort(MPI_COMM_WORLD, exit_status);
 
 static void on_signal(int signal_number)
 {
-    (void)signal_number;
-    schedule_request_drain();
+    if (signal_number == SIGUSR1)
+        schedule_suggest_drain();
+    else
+        schedule_request_drain();
 }
 
 static void on_end(int signal_number) /* handled once: the second is the end */
@@ -20,32 +21,29 @@ static void on_end(int signal_number) /* handled once: the second is the end */
     raise(signal_number);
 }
 
-/* USR1 drains.  Without mpirun TERM and INT do too, and a second one of either ends at once; under mpirun they are its
- * own business: it ends all ranks, and nothing committed is lost. */
-static void catch_signals(int ranks)
+static bool under_launcher(void) { return getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK") || getenv("PMI_RANK"); }
+
+/* USR1 drains.  Without mpirun TERM and INT do too, and a second one of either ends at once; under a launcher they are
+ * its own business: it ends all ranks, and nothing committed is lost.  Before MPI_Init, so that no USR1 kills a rank
+ * that is still starting. */
+static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigaction(SIGUSR1, &action, NULL);
-    if (ranks > 1 || getenv("OMPI_COMM_WORLD_SIZE")) action.sa_handler = on_end;
+    if (under_launcher()) action.sa_handler = on_end;
     action.sa_flags = SA_RESTART | SA_RESETHAND;
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
 }
 
-/* What is left of the limit for the stages: reading data and the results file took its part.  0 stands for no limit. */
-static double time_left(const struct options *options, const struct session *session)
-{
-    if (options->time_limit == 0) return 0;
-    return fmax(options->time_limit - (clock_seconds() - session->started), 1e-3);
-}
-
-static int run_session(const struct options *options, struct session *session, struct certificate *certificate,
-                       struct error *err)
+static int run_session(const struct options *options, const struct deadline *deadline, struct session *session,
+                       struct certificate *certificate, struct error *err)
 {
     struct progress_display display = {.terminal = progress_on_terminal()};
     struct schedule_options schedule = {
         .results_path = options->output,
-        .time_limit = time_left(options, session),
+        .time_limit = deadline_left(deadline),
+        .warned = deadline->warned,
         .checkpoint_every = options->checkpoint_every,
         .attempts = options->attempts,
         .keep = options->keep,
@@ -71,12 +69,12 @@ static int finish(const struct options *options, const struct session *session, 
     return 1;
 }
 
-static int run_all(const struct options *options, struct error *err)
+static int run_all(const struct options *options, const struct deadline *deadline, struct error *err)
 {
     struct session session;
     struct certificate certificate = {0};
     int status = session_open(options, MPI_COMM_WORLD, &session, err);
-    if (status == 0) status = run_session(options, &session, &certificate, err);
+    if (status == 0) status = run_session(options, deadline, &session, &certificate, err);
     if (status == 0) {
         MPI_Bcast(&certificate, sizeof certificate, MPI_BYTE, 0, session.comm);
         status = finish(options, &session, &certificate);
@@ -91,14 +89,17 @@ int command_run(const struct options *options, struct error *err)
 {
     struct core_offer offer;
     int rank, ranks;
+    struct deadline deadline;
+    catch_signals();
+    deadline_find(options->time_limit, &deadline);
     (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
     MPI_Init(NULL, NULL);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     log_configure(options->verbose ? LOG_DEBUG : LOG_NOTE, ranks > 1 ? rank : -1);
     check_set_hook(abort_all);
-    catch_signals(ranks);
-    int status = run_all(options, err);
+    if (deadline.text[0]) log_line(LOG_NOTE, "%s", deadline.text);
+    int status = run_all(options, &deadline, err);
     if (status < 0) {
         /* Before any rank has left: mpirun ends the others, and what they still had to say, when the first exits so. */
         if (rank == 0) print_error(err);

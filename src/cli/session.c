@@ -135,7 +135,7 @@ static void share_outline(struct session *session)
 int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err)
 {
     char *text = NULL;
-    *session = (struct session){.comm = comm, .started = clock_seconds()};
+    *session = (struct session){.comm = comm};
     MPI_Comm_rank(comm, &session->rank);
     MPI_Comm_size(comm, &session->ranks);
     TRY(share_text(session, options->file, &text, err));

@@ -9,7 +9,7 @@ static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage,
     ledger_apply(c->ledger, &(struct ledger_event){kind, stage, worker, status});
 }
 
-static void tell_all(struct coordinator *c, enum instruction_kind kind)
+void tell_workers(struct coordinator *c, enum instruction_kind kind)
 {
     struct instruction instruction = {.version = MESSAGE_VERSION, .kind = kind};
     for (int w = 0; w < c->workers && !c->self; w++) send_instruction(c->comm, w + 1, &instruction, NULL);
@@ -20,7 +20,7 @@ void coordinator_drain(struct coordinator *c)
     if (c->draining) return;
     account_idle(c);
     c->draining = true;
-    tell_all(c, TELL_DRAIN);
+    tell_workers(c, TELL_DRAIN);
 }
 
 /* The first failure is the one that is told; what runs comes back, then all leave. */
@@ -186,7 +186,7 @@ static bool all_stopped(const struct coordinator *c)
 static void stop_workers(struct coordinator *c)
 {
     struct patience patience;
-    tell_all(c, TELL_STOP);
+    tell_workers(c, TELL_STOP);
     patience_reset(&patience);
     while (!all_stopped(c)) {
         if (take_reports(c)) patience_reset(&patience);
@@ -194,7 +194,7 @@ static void stop_workers(struct coordinator *c)
         patience_wait(&patience);
     }
     c->draining = true; /* nobody listens from here on */
-    tell_all(c, TELL_LEAVE);
+    tell_workers(c, TELL_LEAVE);
 }
 
 static void stop_here(struct coordinator *c)
@@ -240,7 +240,7 @@ int coordinator_run(struct coordinator *c)
     CHECK(!ledger_finished(c->ledger) || ledger_counts(c->ledger).waiting == 0, "stages wait for what cannot come");
     if (c->failure.kind == ERROR_NONE && !ledger_finished(c->ledger))
         error_set(&c->failure, ERROR_STOPPED, "%s; %d of %d stages are done; run the same command again to go on",
-                  drain_requested() ? "stopped on request" : "the time limit is reached", ledger_counts(c->ledger).done,
+                  c->asked ? "stopped on request" : "the time limit is reached", ledger_counts(c->ledger).done,
                   c->plan->stages);
     c->own_sync = 0; /* rows of its own are synced now */
     upkeep(c, true);

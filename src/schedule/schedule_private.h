@@ -9,10 +9,11 @@
 
 /* Stages to run queue up under a tag of their own, so that a worker in the middle of one can look for DRAIN past them.
  */
-enum { MESSAGE_VERSION = 2, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
+enum { MESSAGE_VERSION = 3, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
 
 enum instruction_kind {
     TELL_RUN,   /* carry out the assignment; its views follow the struct */
+    TELL_SAVE,  /* leave a checkpoint of what runs, and go on */
     TELL_DRAIN, /* give back what runs, at its next step, and all that follows */
     TELL_STOP,  /* nothing will follow: sync, report STOPPED, and wait */
     TELL_LEAVE  /* everybody has stopped: leave the loop */
@@ -174,6 +175,8 @@ struct coordinator {
     double drain_seconds;      /* that giving back what runs now may take */
     bool own_rows;             /* rank 0 wrote rows since its last sync */
     bool draining;             /* nothing more is handed out, and what runs comes back */
+    int heard;                 /* suggestions to drain, so far */
+    bool asked;                /* somebody wanted the drain, not the limit */
     bool any_observed;
     int ended;            /* stages, in this run */
     struct error failure; /* kind ERROR_NONE: none */
@@ -184,6 +187,7 @@ struct coordinator {
 int coordinator_run(struct coordinator *coordinator); /* the loop; failure and account are filled */
 void coordinator_fail(struct coordinator *coordinator, const struct error *err);
 void coordinator_drain(struct coordinator *coordinator);
+void tell_workers(struct coordinator *coordinator, enum instruction_kind kind); /* all of them; none with one rank */
 
 /* replay.c: rows committed by earlier runs become events. */
 int coordinator_replay(struct coordinator *coordinator, struct error *err);
@@ -217,7 +221,8 @@ int write_skipped_row(struct coordinator *coordinator, int stage, struct error *
 double seconds_left(const struct coordinator *coordinator); /* of the time limit, INFINITY without */
 void upkeep(struct coordinator *coordinator, bool now);     /* now: without regard to when it was done last */
 void queue_releases(struct coordinator *coordinator);
-bool drain_requested(void);
+/* drain.c: whether somebody wants the run to stop now.  An early warning is answered here (schedule_suggest_drain). */
+bool drain_requested(struct coordinator *coordinator);
 
 /* account.c: where the time goes. */
 void account_idle(struct coordinator *coordinator); /* call before anything changes that idle time is told by */

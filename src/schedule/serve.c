@@ -32,7 +32,7 @@ static bool receive(struct service *service, int tag)
     return receive_instruction(service->comm, tag, &service->instruction, &service->views, &service->capacity);
 }
 
-/* While a stage runs, the one thing that can come beside further stages is DRAIN. */
+/* While a stage runs, what can come beside further stages is DRAIN, and SAVE before it. */
 static bool poll_coordinator(void *context)
 {
     struct service *service = context;
@@ -43,8 +43,12 @@ static bool poll_coordinator(void *context)
         tell(service, REPORT_STEP, "");
     }
     if (receive_instruction(service->comm, TAG_CONTROL, &instruction, &service->views, &service->capacity)) {
-        CHECK(instruction.kind == TELL_DRAIN, "instruction %d during a stage", instruction.kind);
-        service->draining = true;
+        CHECK(instruction.kind == TELL_DRAIN || instruction.kind == TELL_SAVE, "instruction %d during a stage",
+              instruction.kind);
+        if (instruction.kind == TELL_SAVE)
+            service->worker->next_save = 0;
+        else
+            service->draining = true;
     }
     return service->draining;
 }
@@ -95,6 +99,7 @@ void worker_serve(MPI_Comm comm, struct worker *worker)
         wait_for_instruction(&service);
         switch (service.instruction.kind) {
         case TELL_RUN: run(&service); break;
+        case TELL_SAVE: break; /* nothing runs */
         case TELL_DRAIN: service.draining = true; break;
         case TELL_STOP:
             sync_and_tell(&service);

@@ -226,6 +226,68 @@ static void nothing_starts_that_would_not_end_within_the_time_limit(void **unuse
     trial_drop(&plan);
 }
 
+static void suggest_on_alarm(int number)
+{
+    (void)number;
+    schedule_suggest_drain();
+}
+
+/* Stages of a second and a half, one for each worker; rank 0 gets a SIGUSR1 in their middle. */
+static struct plan *tree_warned(void)
+{
+    struct plan *plan = trial_tree(12, ranks > 1 ? ranks - 1 : 1);
+    for (int s = 0; s < plan->stages; s++) plan->stage[s].parent = -1, plan->stage[s].needs = 0;
+    trial_begin(plan);
+    fake.seconds = 1.5;
+    signal(SIGALRM, suggest_on_alarm);
+    if (rank == 0) ualarm(300000, 0);
+    return plan;
+}
+
+static void a_signal_shortly_before_a_known_end_saves_what_runs_and_lets_it_go_on(void **unused)
+{
+    (void)unused;
+    struct certificate certificate;
+    struct error err = {.kind = ERROR_NONE};
+    struct plan *plan = tree_warned();
+    assert_int_equal(trial_run_warned(plan, 100, true, false, &certificate, &err), 0);
+    struct fake_log all = trial_log();
+    assert_int_equal(certificate.stages_done, plan->stages);
+    assert_int_equal(all.checkpoints_written, plan->stages); /* in the middle; none is needed at the end */
+    assert_int_equal(fake_checkpoints(trial_path, plan), 0);
+    MPI_Barrier(MPI_COMM_WORLD);
+    trial_drop(&plan);
+}
+
+static void a_second_signal_drains_at_once(void **unused)
+{
+    (void)unused;
+    struct certificate certificate;
+    struct error err = {.kind = ERROR_NONE};
+    struct plan *plan = tree_warned(); /* the first came in the test before and is still known */
+    double wall = clock_seconds();
+    assert_int_equal(trial_run_warned(plan, 100, true, false, &certificate, &err), -1);
+    assert_int_equal(err.kind, ERROR_STOPPED);
+    assert_non_null(strstr(err.text, "stopped on request"));
+    assert_true(clock_seconds() - wall < 1.4);
+    trial_drop(&plan);
+}
+
+static void a_signal_long_before_the_end_or_of_an_unknown_end_drains_at_once(void **unused)
+{
+    (void)unused;
+    for (int unknown = 0; unknown < 2; unknown++) {
+        struct certificate certificate;
+        struct error err = {.kind = ERROR_NONE};
+        struct plan *plan = tree_warned();
+        double wall = clock_seconds();
+        assert_int_equal(trial_run_warned(plan, unknown ? 100 : 7200, !unknown, false, &certificate, &err), -1);
+        assert_int_equal(err.kind, ERROR_STOPPED);
+        assert_true(clock_seconds() - wall < 1.4);
+        trial_drop(&plan);
+    }
+}
+
 static void on_alarm(int number)
 {
     (void)number;
@@ -277,6 +339,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_sync_that_fails_ends_all_ranks),
         cmocka_unit_test(ranks_sleep_while_stages_run),
         cmocka_unit_test(nothing_starts_that_would_not_end_within_the_time_limit),
+        cmocka_unit_test(a_signal_long_before_the_end_or_of_an_unknown_end_drains_at_once),
+        cmocka_unit_test(a_signal_shortly_before_a_known_end_saves_what_runs_and_lets_it_go_on),
+        cmocka_unit_test(a_second_signal_drains_at_once),
         cmocka_unit_test(a_drain_gives_back_what_runs),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,11 +42,12 @@ void trial_begin(const struct plan *plan)
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-int trial_run(const struct plan *plan, double time_limit, bool retry_failed, struct certificate *certificate,
-              struct error *err)
+int trial_run_warned(const struct plan *plan, double time_limit, bool warned, bool retry_failed,
+                     struct certificate *certificate, struct error *err)
 {
     struct schedule_options options = {.results_path = trial_path,
                                        .time_limit = time_limit,
+                                       .warned = warned,
                                        .checkpoint_every = trial_checkpoint_every,
                                        .attempts = 3,
                                        .keep = KEEP_NONE,
@@ -56,6 +57,12 @@ int trial_run(const struct plan *plan, double time_limit, bool retry_failed, str
     int status = schedule_run(MPI_COMM_WORLD, rank == 0 ? plan : NULL, NULL, NULL, &options, certificate, err);
     MPI_Bcast(certificate, sizeof *certificate, MPI_BYTE, 0, MPI_COMM_WORLD);
     return status;
+}
+
+int trial_run(const struct plan *plan, double time_limit, bool retry_failed, struct certificate *certificate,
+              struct error *err)
+{
+    return trial_run_warned(plan, time_limit, false, retry_failed, certificate, err);
 }
 
 struct fake_log trial_log(void)

@@ -18,6 +18,9 @@ void trial_drop(struct plan **plan);
 void trial_begin(const struct plan *plan); /* empty results, and nothing goes wrong */
 int trial_run(const struct plan *plan, double time_limit, bool retry_failed, struct certificate *certificate,
               struct error *err);
+/* As a run in a batch job that sends SIGUSR1 before its end. */
+int trial_run_warned(const struct plan *plan, double time_limit, bool warned, bool retry_failed,
+                     struct certificate *certificate, struct error *err);
 struct fake_log trial_log(void); /* summed over all ranks, on all ranks: so that all fail a test together */
 bool trial_descends(const struct plan *plan, int stage, int from);
 
