@@ -1,0 +1,77 @@
+"""hpc/pbs.sh with a qsub, an mpirun and a program that are played: what it starts, and when it submits itself again."""
+
+import shutil
+import signal
+import time
+
+from fake_run import ROOT, Scene, finish
+from sentences import run_sentences, sentence
+
+MPIRUN = '#!/bin/bash\necho "mpirun $*" >>calls\nwhile [[ $1 != *palimpsest ]]; do shift; done\nexec "$@"\n'
+QSUB = '#!/bin/bash\necho "qsub $*" >>calls\necho 18.head\n'
+
+
+class Job(Scene):
+    """The script as a user edits it, beside the sweep; PBS_O_WORKDIR is that folder."""
+
+    def submit(self, **environment):
+        checkout = self.folder / "checkout"
+        (checkout / "build").mkdir(parents=True)
+        shutil.copytree(ROOT / "hpc", checkout / "hpc")
+        self.program.rename(checkout / "build" / "palimpsest")
+        for name in ("ends", "pending", "runs"):
+            (checkout / "build" / name).symlink_to(self.folder / name)
+        (self.folder / "bin").mkdir()
+        self.script("bin/mpirun", MPIRUN)
+        self.script("bin/qsub", QSUB)
+        (self.folder / "nodes").write_text("a\na\nb\nb\n")
+        text = (ROOT / "hpc" / "pbs.sh").read_text().replace("checkout=$HOME/palimpsest", f"checkout='{checkout}'")
+        path = f"{self.folder}/bin:/usr/bin:/bin"
+        return self.start(self.script("pbs.sh", text), PATH=path, PBS_O_WORKDIR=str(self.folder),
+                          PBS_NODEFILE=str(self.folder / "nodes"), PBS_JOBID="17.head", **environment)
+
+    @property
+    def calls(self):
+        return (self.folder / "calls").read_text().splitlines()
+
+
+@sentence
+def it_runs_one_rank_more_than_slots_and_ends_when_the_sweep_is_finished():
+    with Job("exit 0") as job:
+        status, out = finish(job.submit())
+        assert status == 0 and "the sweep is finished: results.h5" in out, out
+        assert len(job.calls) == 1 and job.calls[0].startswith("mpirun -n 5 --oversubscribe"), job.calls
+        assert job.calls[0].endswith("palimpsest run sweep.yaml -o results.h5"), job.calls
+
+
+@sentence
+def stopped_in_time_it_submits_itself_again_and_counts():
+    with Job("exit 75") as job:
+        status, out = finish(job.submit(PALIMPSEST_SUBMITS="4"))
+        assert status == 75 and "job 18.head goes on" in out, out
+        assert job.calls[1:] == ["qsub -v PALIMPSEST_SUBMITS=5 pbs.sh"], job.calls
+    with Job("exit 75") as job:
+        status, out = finish(job.submit(PALIMPSEST_SUBMITS="200"))
+        assert status == 75 and "not again" in out and len(job.calls) == 1, out
+
+
+@sentence
+def what_failed_is_not_submitted_again():
+    for end in (1, 2, 3, 70):
+        with Job(f"exit {end}", pending=0) as job:
+            status, _ = finish(job.submit())
+            assert status == end and len(job.calls) == 1, (status, job.calls)
+
+
+@sentence
+def a_term_of_pbs_reaches_the_run_as_usr1():
+    with Job("trap 'exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as job:
+        process = job.submit()
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        status, _ = finish(process)
+        assert status == 75 and job.calls[1:] == ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"], (status, job.calls)
+
+
+if __name__ == "__main__":
+    run_sentences()

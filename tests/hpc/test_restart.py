@@ -1,0 +1,114 @@
+"""hpc/restart: what is started again, what is passed on, when it gives up, and where signals go."""
+
+import signal
+import time
+
+from fake_run import ROOT, Scene, finish
+from sentences import run_sentences, sentence
+
+RESTART = ROOT / "hpc" / "restart"
+KILLED = "kill -9 $$"
+
+
+def restarted(scene, *options, command=()):
+    return scene.start(RESTART, *options, *command, scene.program, "run", "sweep.yaml", "-o", "results.h5")
+
+
+def outcome(*ends, pending=5, options=()):
+    """Exit status, runs and output of a restart whose runs end so."""
+    with Scene(*ends, pending=pending) as scene:
+        status, out = finish(restarted(scene, *options))
+        return status, scene.runs, out
+
+
+@sentence
+def what_a_run_decides_itself_is_passed_on():
+    for status in (0, 2, 3, 4, 70, 75, 126, 127):
+        assert outcome(f"exit {status}", "exit 0")[:2] == (status, 1), status
+
+
+@sentence
+def finished_with_failed_stages_is_passed_on_but_a_1_of_mpirun_is_a_death():
+    assert outcome("exit 1", "exit 0", pending=0)[:2] == (1, 1)
+    status, runs, out = outcome("exit 1", "exit 0", pending=3)
+    assert (status, runs) == (0, 2) and "exit status 1; it is started again" in out, out
+
+
+@sentence
+def a_death_by_signal_is_started_again_at_once():
+    before = time.monotonic()
+    status, runs, out = outcome(KILLED, "kill -SEGV $$", "exit 0")
+    assert (status, runs) == (0, 3) and "exit status 137" in out and "exit status 139" in out, out
+    assert time.monotonic() - before < 5
+
+
+@sentence
+def after_so_many_deaths_without_progress_it_gives_up():
+    status, runs, out = outcome(*[KILLED] * 5, options=("--most", "2"))
+    assert (status, runs) == (137, 3) and "given up" in out, (status, runs, out)
+    assert outcome(KILLED, "exit 0", options=("--most", "0"))[:2] == (137, 1)
+
+
+@sentence
+def a_stage_more_or_a_checkpoint_counts_as_progress():
+    further = [f"echo {left} >pending; {KILLED}" for left in (4, 3, 2, 1)]
+    assert outcome(*further, "exit 0", options=("--most", "1"))[:2] == (0, 5)
+    saved = [f"mkdir -p results.stages; echo {i} >results.stages/{i}.part.h5; {KILLED}" for i in range(4)]
+    assert outcome(*saved, "exit 0", options=("--most", "1"))[:2] == (0, 5)
+
+
+@sentence
+def a_lock_that_a_dying_run_still_holds_is_tried_again_but_not_for_ever():
+    assert outcome(KILLED, "exit 3", "exit 0")[:2] == (0, 3)
+    status, runs, _ = outcome(KILLED, *["exit 3"] * 9, options=("--most", "2"))
+    assert status == 3 and runs < 6, (status, runs)
+
+
+@sentence
+def a_signal_reaches_the_run_once_it_can_hear_and_ends_with_75():
+    waits = "trap 'echo heard after $SECONDS; exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9"
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        with Scene(waits, "exit 0") as scene:
+            process = restarted(scene)
+            time.sleep(0.5)
+            process.send_signal(number)
+            status, out = finish(process)
+            assert status == 75 and scene.runs == 1, (status, out)
+            assert any(f"heard after {seconds}" in out for seconds in (4, 5, 6)), out
+
+
+@sentence
+def two_signals_reach_the_run_as_two():
+    waits = "n=0; trap 'n=$((n + 1)); if [ $n = 2 ]; then exit 75; fi' USR1; for i in $(seq 200); do sleep 0.1; done"
+    with Scene(waits) as scene:
+        process = restarted(scene)
+        time.sleep(5.5)
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGUSR1)
+        assert finish(process)[0] == 75
+
+
+@sentence
+def a_run_that_dies_while_it_is_to_stop_is_not_started_again():
+    with Scene("for i in $(seq 200); do sleep 0.1; done", "exit 0") as scene:  # USR1 kills it
+        process = restarted(scene)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGUSR1)
+        status, out = finish(process)
+        assert status == 75 and scene.runs == 1 and "while it was to stop" in out, (status, out)
+
+
+@sentence
+def the_program_and_the_results_are_found_in_any_command():
+    for end in (("-o", "r.h5"), ("-or.h5",), ("--output=r.h5",), ("--output", "r.h5")):
+        with Scene("exit 0") as scene:
+            assert finish(scene.start(RESTART, "env", "A=1", scene.program, "run", "s.yaml", *end))[0] == 0
+    for wrong in ((), ("--most",), ("--most", "x", "true"), ("--no-such",), ("true",), ("palimpsest", "run", "s.yaml")):
+        with Scene() as scene:
+            assert finish(scene.start(RESTART, *wrong))[0] == 2, wrong
+
+
+if __name__ == "__main__":
+    run_sentences()
