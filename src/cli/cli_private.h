@@ -35,7 +35,7 @@ void options_print(enum command command, FILE *out); /* one line per option */
 /* ---- commands: 0 or an exit status of their own, -1 with err ---- */
 
 /* Every message of err on its own line of stderr; those of a sweep file start with file:line:column already. */
-void print_error(const struct error *err);
+void print_failure(const struct error *err);
 int command_plan(const struct options *options, struct error *err);
 int command_world(const struct options *options, struct error *err);
 int command_run(const struct options *options, struct error *err);
@@ -123,7 +123,8 @@ struct session {
     struct store *store;
     struct run_lock *lock;
 };
-int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err);
+int session_open(const struct options *options, const struct lock_wish *wish, MPI_Comm comm, struct session *session,
+                 struct error *err);
 int session_close(struct session *session, struct error *err);
 
 /* ---- numerics.c: the numerics class of a run ---- */

@@ -59,7 +59,7 @@ static int print_version(void)
     store_versions(libraries, sizeof libraries);
     printf("palimpsest %s\ncompiler: %s\nlibraries: %s\n", PALIMPSEST_VERSION, PALIMPSEST_COMPILER, libraries);
     if (numerics_alone(NULL, &numerics, &err) != 0) {
-        print_error(&err);
+        print_failure(&err);
         return error_exit_status(err.kind);
     }
     printf("numerics: %s, version %d\n", numerics.class_name, numerics.version);
@@ -67,7 +67,7 @@ static int print_version(void)
 }
 
 /* Every message of err on its own line; those of a sweep file start with file:line:column already. */
-void print_error(const struct error *err)
+void print_failure(const struct error *err)
 {
     char *text = memory_text(err->text), *rest = text;
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) fprintf(stderr, "palimpsest: %s\n", line);
@@ -88,7 +88,7 @@ static int carry_out(enum command command, int count, char **arguments)
         status = rows[command].carry_out(&options, &err);
     }
     if (status >= 0) return status;
-    if (first_process()) print_error(&err); /* it speaks for all that mpirun started */
+    if (first_process()) print_failure(&err); /* it speaks for all that mpirun started */
     return error_exit_status(err.kind);
 }
 

@@ -69,12 +69,27 @@ static int finish(const struct options *options, const struct session *session, 
     return 1;
 }
 
-static int run_all(const struct options *options, const struct deadline *deadline, struct error *err)
+/* What must be known before MPI starts, since nothing may be asked of another program afterwards. */
+struct beforehand {
+    struct deadline deadline;
+    struct lock_wish wish;
+};
+
+static void look_ahead(const struct options *options, struct beforehand *before)
+{
+    char *job = before->wish.ended_job;
+    *before = (struct beforehand){.wish.break_lock = options->break_lock};
+    deadline_find(options->time_limit, &before->deadline);
+    if (first_process()) run_lock_job(options->output, job, sizeof before->wish.ended_job);
+    if (job[0] && !batch_job_ended(job)) job[0] = '\0';
+}
+
+static int run_all(const struct options *options, const struct beforehand *before, struct error *err)
 {
     struct session session;
     struct certificate certificate = {0};
-    int status = session_open(options, MPI_COMM_WORLD, &session, err);
-    if (status == 0) status = run_session(options, deadline, &session, &certificate, err);
+    int status = session_open(options, &before->wish, MPI_COMM_WORLD, &session, err);
+    if (status == 0) status = run_session(options, &before->deadline, &session, &certificate, err);
     if (status == 0) {
         MPI_Bcast(&certificate, sizeof certificate, MPI_BYTE, 0, session.comm);
         status = finish(options, &session, &certificate);
@@ -89,20 +104,20 @@ int command_run(const struct options *options, struct error *err)
 {
     struct core_offer offer;
     int rank, ranks;
-    struct deadline deadline;
+    struct beforehand before;
     catch_signals();
-    deadline_find(options->time_limit, &deadline);
+    look_ahead(options, &before);
     (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
     MPI_Init(NULL, NULL);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     log_configure(options->verbose ? LOG_DEBUG : LOG_NOTE, ranks > 1 ? rank : -1);
     check_set_hook(abort_all);
-    if (deadline.text[0]) log_line(LOG_NOTE, "%s", deadline.text);
-    int status = run_all(options, &deadline, err);
+    if (before.deadline.text[0]) log_line(LOG_NOTE, "%s", before.deadline.text);
+    int status = run_all(options, &before, err);
     if (status < 0) {
         /* Before any rank has left: mpirun ends the others, and what they still had to say, when the first exits so. */
-        if (rank == 0) print_error(err);
+        if (rank == 0) print_failure(err);
         status = error_exit_status(err->kind);
     }
     MPI_Finalize();

@@ -97,14 +97,14 @@ static int remove_results(const char *path, struct error *err)
 }
 
 /* Rank 0: the tree, and a results file that fits it. */
-static int prepare_results(const struct options *options, struct session *session, struct error *err)
+static int prepare_results(const struct options *options, const struct lock_wish *wish, struct session *session,
+                           struct error *err)
 {
     struct stat facts;
     TRY(check_folder(options->output, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
     TRY(setup_check_memory(&session->setup, options, err));
-    struct lock_wish wish = {.break_lock = options->break_lock};
-    TRY(run_lock_take(options->output, &wish, &session->lock, err));
+    TRY(run_lock_take(options->output, wish, &session->lock, err));
     TRY(store_clean(options->output, err));
     if (options->fresh) TRY(remove_results(options->output, err));
     if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
@@ -132,7 +132,8 @@ static void share_outline(struct session *session)
             plan_outline(setup->sweep, world_facts(setup->world), &setup->numerics, &outline.extents, outline.rows);
 }
 
-int session_open(const struct options *options, MPI_Comm comm, struct session *session, struct error *err)
+int session_open(const struct options *options, const struct lock_wish *wish, MPI_Comm comm, struct session *session,
+                 struct error *err)
 {
     char *text = NULL;
     *session = (struct session){.comm = comm};
@@ -145,7 +146,7 @@ int session_open(const struct options *options, MPI_Comm comm, struct session *s
     TRY(check_same_data(session, err));
     TRY(numerics_agree(options, session, err));
     session->workshop = workshop_create(session->setup.sweep, session->setup.world, &session->setup.numerics);
-    if (session->rank == 0) status = prepare_results(options, session, err);
+    if (session->rank == 0) status = prepare_results(options, wish, session, err);
     TRY(schedule_agree(comm, status, err));
     if (session->rank != 0) run_lock_join(options->output, &session->lock);
     share_outline(session);

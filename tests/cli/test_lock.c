@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/cli/cli_private.h"
+#include "cli_private.h"
 
 static char folder[] = "/tmp/test_lock_XXXXXX", results[64], path[80];
 static const struct lock_wish no_wish = {.break_lock = false};
