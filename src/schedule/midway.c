@@ -148,6 +148,7 @@ static int begin(struct worker *worker, const struct instruction *instruction, i
     worker->attempt.step = step;
     worker->passed = 0;
     at_work = worker->noted ? worker : NULL;
+    log_line(LOG_DEBUG, "row %d begins at step %lld", worker->row, (long long)step);
     return note_attempt(worker, worker->attempt.running, err);
 }
 
