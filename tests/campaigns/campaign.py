@@ -143,7 +143,7 @@ class Campaign:
         with concurrent.futures.ThreadPoolExecutor(count) as pool:
             runs = list(pool.map(lambda folder: self.run(folder, ranks=3), folders))
         for folder, run in zip(folders, runs):
-            if run.status != 0 or self.tiny.difference(self.calm / "results.h5", folder / "results.h5"):
+            if run.status != 0 or self.difference(folder):
                 sys.exit(f"{self.name}: an undisturbed run failed or differs from another: {run}")
             if folder != self.calm:
                 shutil.rmtree(folder)
@@ -208,8 +208,11 @@ class Campaign:
                 raise Failure("unequal", f"the run that should finish fails: {run}")
             time.sleep(0.2)
 
+    def difference(self, folder):
+        return self.tiny.difference(self.calm / "results.h5", folder / "results.h5")
+
     def expect_equal(self, folder):
-        said = self.tiny.difference(self.calm / "results.h5", folder / "results.h5")
+        said = self.difference(folder)
         if said:
             raise Failure("unequal", f"the results differ from an undisturbed run:\n{said}")
 
