@@ -7,6 +7,27 @@
 
 static void abort_all(int exit_status) { MPI_Abort(MPI_COMM_WORLD, exit_status); }
 
+/* A message that fails leaves ranks waiting for each other: all must go.  What is committed stays. */
+static void on_message_error(MPI_Comm *comm, int *code, ...)
+{
+    char reason[MPI_MAX_ERROR_STRING] = "no reason given";
+    int length;
+    (void)comm;
+    MPI_Error_string(*code, reason, &length);
+    log_line(LOG_ERROR, "a message between ranks failed: %s; what is finished is saved, run the same command again",
+             reason);
+    abort_all(error_exit_status(ERROR_OUTSIDE));
+}
+
+/* For all communicators that are made from this one, too. */
+static void catch_message_errors(void)
+{
+    MPI_Errhandler handler;
+    MPI_Comm_create_errhandler(on_message_error, &handler);
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
+    MPI_Errhandler_free(&handler);
+}
+
 static void on_signal(int signal_number)
 {
     if (signal_number == SIGUSR1)
@@ -113,6 +134,7 @@ int command_run(const struct options *options, struct error *err)
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     log_configure(options->verbose ? LOG_DEBUG : LOG_NOTE, ranks > 1 ? rank : -1);
     check_set_hook(abort_all);
+    catch_message_errors();
     if (before.deadline.text[0]) log_line(LOG_NOTE, "%s", before.deadline.text);
     int status = run_all(options, &before, err);
     if (status < 0) {

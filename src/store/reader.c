@@ -32,10 +32,9 @@ int results_open(const char *path, hid_t *file, struct error *err)
     hdf_begin();
     if (access(path, R_OK) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
-    if (H5Fis_hdf5(path) <= 0) {
-        H5Eclear2(H5E_DEFAULT);
-        return error_set(err, ERROR_INPUT, "%s: is not an HDF5 file", path);
-    }
+    htri_t is_hdf5 = H5Fis_hdf5(path);
+    if (is_hdf5 < 0) return hdf_fail(err, path, "cannot be opened");
+    if (is_hdf5 == 0) return error_set(err, ERROR_INPUT, "%s: is not an HDF5 file", path);
     struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
     if (hdf.file < 0) return hdf_fail(err, path, "cannot be opened");
     if (check_format(&hdf) != 0) {

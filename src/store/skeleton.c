@@ -173,6 +173,7 @@ static int write_skeleton(const char *path, const struct plan *plan, const char 
     if (hdf.file < 0) return -1;
     int status = fill_file(&hdf, plan, explained);
     if (status == 0) status = reserve(&hdf);
+    if (status == 0 && H5Fflush(hdf.file, H5F_SCOPE_GLOBAL) < 0) status = hdf_fail(err, path, "cannot be written");
     if (status != 0) divert(hdf.file);
     if (H5Fclose(hdf.file) < 0 && status == 0) status = hdf_fail(err, path, "cannot be written");
     return status == 0 ? sync_file(path, err) : -1;

@@ -218,6 +218,15 @@ int store_sync(struct store *store, struct error *err)
     return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
 }
 
+/* Other ranks wait for this one inside of HDF5, and HDF5 cannot be asked again: no agreement is possible any more. */
+static void leave_unclosed(const struct store *store)
+{
+    struct error err;
+    hdf_fail(&err, store->path, "cannot be closed");
+    log_line(LOG_ERROR, "%s; what is finished is saved, run the same command again", err.text);
+    MPI_Abort(store->comm, error_exit_status(err.kind));
+}
+
 int store_close(struct store **store, struct error *err)
 {
     if (!*store) return 0;
@@ -225,7 +234,7 @@ int store_close(struct store **store, struct error *err)
     if (!err) err = &local;
     int status = store_sync(*store, err);
     close_objects(*store);
-    if (H5Fclose((*store)->file) < 0 && status == 0) status = hdf_fail(err, (*store)->path, "cannot be closed");
+    if (H5Fclose((*store)->file) < 0) leave_unclosed(*store);
     status = agree((*store)->comm, status, err);
     release(store);
     return status;

@@ -218,6 +218,9 @@ class Campaign:
 
     # ---- all of them ----
 
+    def shuffle(self, things):
+        random.Random(self.options.seed).shuffle(things)
+
     def campaign(self, trial, trials, broken, shown):
         """trial(number, random) -> Counter.  broken: the counts that must be 0; shown: those that are told beside."""
         numbers = range(trials) if self.options.only is None else [self.options.only]

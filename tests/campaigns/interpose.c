@@ -125,6 +125,15 @@ static const char *kind_of_descriptor(int descriptor)
 
 static bool is_write(const char *call) { return strcmp(call, "write") == 0 || strcmp(call, "fallocate") == 0; }
 
+/* Past stdio, and past our own write. */
+static void say_due(void)
+{
+    char text[128];
+    int length = snprintf(text, sizeof text, "interpose: rank %d: %s %s %ld %s\n", order.rank, order.call, order.file,
+                          order.nth, action_words[order.action]);
+    syscall(SYS_write, STDERR_FILENO, text, (size_t)length);
+}
+
 /* Counts the call and says what is to become of it. */
 static enum action meet(const char *call, const char *file)
 {
@@ -142,6 +151,7 @@ static enum action meet(const char *call, const char *file)
     if (due && order.action == FULL) disk_full = true;
     enum action action = disk_full && is_write(call) ? FULL : due ? order.action : NOTHING;
     pthread_mutex_unlock(&lock);
+    if (due) say_due();
     if (action == KILL) kill(getpid(), SIGKILL);
     if (action == DRAIN) kill(getpid(), SIGUSR1);
     return action;
