@@ -132,9 +132,9 @@ static hid_t create_file(const char *path, struct error *err)
     return file;
 }
 
-/* HDF5 does not survive a flush that fails: it can then neither close the file nor end without a crash.  So room for
- * all that is still to be flushed is taken from the disk before HDF5 writes it, where a full disk is only an error ...
- */
+/* HDF5 does not survive a close that fails: it can then not even end without a crash.  So room for all that is still to
+ * be written is taken from the disk before HDF5 writes it, where a full disk is only an error; a flush then leaves the
+ * whole file on disk ... */
 static int reserve(const struct hdf *hdf)
 {
     int *descriptor;
@@ -146,7 +146,8 @@ static int reserve(const struct hdf *hdf)
     return error_set(hdf->err, ERROR_OUTSIDE, "%s: cannot be written: %s", hdf->path, strerror(errno));
 }
 
-/* ... and what is left of a skeleton that failed goes to a file in memory, which takes everything. */
+/* ... and what is written after that, while closing, or what is left of a skeleton that failed, goes to a file in
+ * memory, which takes everything. */
 static void divert(hid_t file)
 {
     int *descriptor, memory = memfd_create("abandoned skeleton", MFD_CLOEXEC);
@@ -174,7 +175,7 @@ static int write_skeleton(const char *path, const struct plan *plan, const char 
     int status = fill_file(&hdf, plan, explained);
     if (status == 0) status = reserve(&hdf);
     if (status == 0 && H5Fflush(hdf.file, H5F_SCOPE_GLOBAL) < 0) status = hdf_fail(err, path, "cannot be written");
-    if (status != 0) divert(hdf.file);
+    divert(hdf.file);
     if (H5Fclose(hdf.file) < 0 && status == 0) status = hdf_fail(err, path, "cannot be written");
     return status == 0 ? sync_file(path, err) : -1;
 }

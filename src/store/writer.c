@@ -218,13 +218,27 @@ int store_sync(struct store *store, struct error *err)
     return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
 }
 
-/* Other ranks wait for this one inside of HDF5, and HDF5 cannot be asked again: no agreement is possible any more. */
-static void leave_unclosed(const struct store *store)
+static void on_closing_error(MPI_File *file, int *code, ...)
 {
-    struct error err;
-    hdf_fail(&err, store->path, "cannot be closed");
-    log_line(LOG_ERROR, "%s; what is finished is saved, run the same command again", err.text);
-    MPI_Abort(store->comm, error_exit_status(err.kind));
+    char reason[MPI_MAX_ERROR_STRING] = "no reason given";
+    int length;
+    (void)file;
+    MPI_Error_string(*code, reason, &length);
+    log_line(LOG_ERROR, "the results file cannot be closed: %s; what is finished is saved, run the same command again",
+             reason);
+    MPI_Abort(MPI_COMM_WORLD, error_exit_status(ERROR_OUTSIDE));
+}
+
+/* Closing, HDF5 writes its superblock once more, on one rank; when that fails, the ranks wait in it for each other for
+ * ever.  All rows are on disk by now, so all ranks may go at once. */
+static void no_waiting_while_closing(const struct store *store)
+{
+    MPI_File *file;
+    MPI_Errhandler handler;
+    if (H5Fget_vfd_handle(store->file, H5P_DEFAULT, (void **)&file) < 0) return;
+    MPI_File_create_errhandler(on_closing_error, &handler);
+    MPI_File_set_errhandler(*file, handler);
+    MPI_Errhandler_free(&handler);
 }
 
 int store_close(struct store **store, struct error *err)
@@ -234,7 +248,8 @@ int store_close(struct store **store, struct error *err)
     if (!err) err = &local;
     int status = store_sync(*store, err);
     close_objects(*store);
-    if (H5Fclose((*store)->file) < 0) leave_unclosed(*store);
+    no_waiting_while_closing(*store);
+    if (H5Fclose((*store)->file) < 0 && status == 0) status = hdf_fail(err, (*store)->path, "cannot be closed");
     status = agree((*store)->comm, status, err);
     release(store);
     return status;

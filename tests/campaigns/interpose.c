@@ -338,11 +338,14 @@ int MPI_Allreduce(const void *from, void *to, int count, MPI_Datatype type, MPI_
     MESSAGE("MPI_Allreduce", comm, PMPI_Allreduce(from, to, count, type, operation, comm));
 }
 
-/* Errors of files are returned by default. */
-#define MESSAGE_OF_FILE(name, real)                                                                                    \
+/* Opening has no file yet: MPI_FILE_NULL stands for the handler of all files. */
+#define MESSAGE_OF_FILE(name, file, real)                                                                              \
     do {                                                                                                               \
         enum action action = meet(name, "-");                                                                          \
-        if (fails(action)) return MPI_ERR_IO;                                                                          \
+        if (fails(action)) {                                                                                           \
+            PMPI_File_call_errhandler(file, MPI_ERR_IO);                                                               \
+            return MPI_ERR_IO;                                                                                         \
+        }                                                                                                              \
         int result = real;                                                                                             \
         die_if(action == AFTER);                                                                                       \
         return result;                                                                                                 \
@@ -350,16 +353,16 @@ int MPI_Allreduce(const void *from, void *to, int count, MPI_Datatype type, MPI_
 
 int MPI_File_open(MPI_Comm comm, const char *path, int mode, MPI_Info info, MPI_File *file)
 {
-    MESSAGE_OF_FILE("MPI_File_open", PMPI_File_open(comm, path, mode, info, file));
+    MESSAGE_OF_FILE("MPI_File_open", MPI_FILE_NULL, PMPI_File_open(comm, path, mode, info, file));
 }
 
 int MPI_File_read_at(MPI_File file, MPI_Offset place, void *buffer, int count, MPI_Datatype type, MPI_Status *status)
 {
-    MESSAGE_OF_FILE("MPI_File_read_at", PMPI_File_read_at(file, place, buffer, count, type, status));
+    MESSAGE_OF_FILE("MPI_File_read_at", file, PMPI_File_read_at(file, place, buffer, count, type, status));
 }
 
 int MPI_File_write_at(MPI_File file, MPI_Offset place, const void *buffer, int count, MPI_Datatype type,
                       MPI_Status *status)
 {
-    MESSAGE_OF_FILE("MPI_File_write_at", PMPI_File_write_at(file, place, buffer, count, type, status));
+    MESSAGE_OF_FILE("MPI_File_write_at", file, PMPI_File_write_at(file, place, buffer, count, type, status));
 }
