@@ -22,6 +22,10 @@ int store_remove(const char *path, struct error *err);
 /* Removes skeletons that runs which were killed left half-written beside the file; 0 when there are none. */
 int store_clean(const char *path, struct error *err);
 
+/* Whether everything in the file that no stage writes (names, coordinates, the sweep, HDF5's own structure) is as
+ * store_create left it, without HDF5; -1: damaged, cut short, changed by another program, or no results file. */
+int store_check(const char *path, struct error *err);
+
 struct store;
 /* MPI-IO for all ranks of comm (collective: all succeed or all fail with one text); plan must be the plan that made the
  * file, and is borrowed until store_close (collective, syncs; *store is gone also after a failure). */

@@ -107,7 +107,10 @@ static int prepare_results(const struct options *options, const struct lock_wish
     TRY(run_lock_take(options->output, wish, &session->lock, err));
     TRY(store_clean(options->output, err));
     if (options->fresh) TRY(remove_results(options->output, err));
-    if (stat(options->output, &facts) == 0) return continue_check(options->output, &session->setup, err);
+    if (stat(options->output, &facts) == 0) {
+        TRY(store_check(options->output, err));
+        return continue_check(options->output, &session->setup, err);
+    }
     add_constants(session->setup.plan, session->workshop);
     char *explained = config_explain(session->setup.sweep, false);
     int status = store_create(options->output, session->setup.plan, explained, false, err);

@@ -188,11 +188,19 @@ static void print_overview_json(const struct overview *overview)
     json_decref(root);
 }
 
+/* Damage is told, and what can be read is shown all the same. */
+static void warn_of_damage(const char *path)
+{
+    struct error why;
+    if (store_check(path, &why) != 0) log_line(LOG_WARNING, "%s", why.text);
+}
+
 int command_status(const struct options *options, struct error *err)
 {
     struct store_reader *reader = NULL;
     struct overview overview;
     TRY(store_reader_open(options->file, &reader, err));
+    warn_of_damage(options->file);
     int status = read_overview(reader, &overview, err);
     if (status == 0 && options->json)
         print_overview_json(&overview);
@@ -208,6 +216,7 @@ int command_summary(const struct options *options, struct error *err)
 {
     struct store_reader *reader = NULL;
     TRY(store_reader_open(options->file, &reader, err));
+    warn_of_damage(options->file);
     int status = answer_summary(reader, stdout, err);
     store_reader_close(&reader);
     return status;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store_private.h"
 
@@ -28,6 +29,15 @@ int hdf_fail(struct error *err, const char *path, const char *format, ...)
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, reason);
     H5Eclear2(H5E_DEFAULT);
     return error_set(err, ERROR_OUTSIDE, "%s: %s: %s", path, what, reason);
+}
+
+void hdf_give_up(const struct error *err)
+{
+    int running = 0, exit_status = error_exit_status(err->kind);
+    log_line(LOG_ERROR, "%s; what is finished is saved, run the same command again", err->text);
+    MPI_Initialized(&running);
+    if (running) MPI_Abort(MPI_COMM_WORLD, exit_status);
+    _exit(exit_status);
 }
 
 hid_t hdf_text_type(void)

@@ -123,6 +123,7 @@ static hid_t create_file(const char *path, struct error *err)
     hid_t list = H5Pcreate(H5P_FILE_CREATE), access_list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_obj_track_times(list, false);
+    H5Pset_userblock(list, SEAL_BYTES);
     H5Pset_sieve_buf_size(access_list, 0);
     H5Pset_fclose_degree(access_list, H5F_CLOSE_STRONG);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, list, access_list);
@@ -133,8 +134,8 @@ static hid_t create_file(const char *path, struct error *err)
 }
 
 /* HDF5 does not survive a close that fails: it can then not even end without a crash.  So room for all that is still to
- * be written is taken from the disk before HDF5 writes it, where a full disk is only an error; a flush then leaves the
- * whole file on disk ... */
+ * be written is taken from the disk before HDF5 writes it, where a full disk is only an error; then a flush shows
+ * whether it can be written ... */
 static int reserve(const struct hdf *hdf)
 {
     int *descriptor;
@@ -146,8 +147,7 @@ static int reserve(const struct hdf *hdf)
     return error_set(hdf->err, ERROR_OUTSIDE, "%s: cannot be written: %s", hdf->path, strerror(errno));
 }
 
-/* ... and what is written after that, while closing, or what is left of a skeleton that failed, goes to a file in
- * memory, which takes everything. */
+/* ... and what is left of a skeleton that failed goes to a file in memory, which takes everything. */
 static void divert(hid_t file)
 {
     int *descriptor, memory = memfd_create("abandoned skeleton", MFD_CLOEXEC);
@@ -155,15 +155,16 @@ static void divert(hid_t file)
     if (memory >= 0) close(memory);
 }
 
-static int sync_file(const char *path, struct error *err)
+static int seal_and_sync(const char *path, const struct seal *seal, struct error *err)
 {
     struct stat facts;
     int descriptor = open(path, O_RDWR | O_CLOEXEC), status = -1;
     if (descriptor >= 0 && fstat(descriptor, &facts) == 0) {
         status = ftruncate(descriptor, facts.st_size); /* gives back what was reserved and not needed */
+        if (status == 0) status = seal_write(descriptor, seal, (uint64_t)facts.st_size);
         if (status == 0) status = fsync(descriptor);
     }
-    if (status != 0) error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", path, strerror(errno));
+    if (status != 0) error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", path, strerror(errno));
     if (descriptor >= 0) close(descriptor);
     return status;
 }
@@ -171,13 +172,22 @@ static int sync_file(const char *path, struct error *err)
 static int write_skeleton(const char *path, const struct plan *plan, const char *explained, struct error *err)
 {
     struct hdf hdf = {.file = create_file(path, err), .path = path, .err = err};
+    struct seal seal = {.span = NULL};
     if (hdf.file < 0) return -1;
     int status = fill_file(&hdf, plan, explained);
+    if (status == 0) status = seal_prepare(&hdf, plan, &seal);
     if (status == 0) status = reserve(&hdf);
     if (status == 0 && H5Fflush(hdf.file, H5F_SCOPE_GLOBAL) < 0) status = hdf_fail(err, path, "cannot be written");
-    divert(hdf.file);
-    if (H5Fclose(hdf.file) < 0 && status == 0) status = hdf_fail(err, path, "cannot be written");
-    return status == 0 ? sync_file(path, err) : -1;
+    if (status != 0) divert(hdf.file);
+    if (H5Fclose(hdf.file) < 0) {
+        struct error why;
+        hdf_fail(&why, path, "cannot be written");
+        unlink(path);
+        hdf_give_up(&why);
+    }
+    if (status == 0) status = seal_and_sync(path, &seal, err);
+    seal_reset(&seal);
+    return status;
 }
 
 int store_create(const char *path, const struct plan *plan, const char *explained, bool replace, struct error *err)

@@ -8,7 +8,8 @@
 #include "palimpsest/store.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
+    SEAL_BYTES = 512,     /* in front of the file */
     DIMENSIONS_MOST = 17, /* of one variable */
     COLUMN_NAME_BYTES = 2 * NAME_MAX_BYTES,
     ID_BYTES = 16,
@@ -25,6 +26,9 @@ void hdf_begin(void);
 /* Fills err with "path: what: the deepest reason on HDF5's error stack" (ERROR_OUTSIDE); returns -1.
  * Must come before any other call of HDF5, which would clear the stack. */
 int hdf_fail(struct error *err, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A file could not be closed, so HDF5 cannot be left without a crash, and ranks may wait for each other in it: says why
+ * and ends all ranks, with the exit status of the error. */
+_Noreturn void hdf_give_up(const struct error *err);
 hid_t hdf_text_type(void); /* variable-length UTF-8; H5Tclose */
 
 struct hdf { /* a file being filled: passed along so that every failure names it */
@@ -97,11 +101,28 @@ char *coordinates_along(const struct plan *plan, int axis_count, const int *axis
 #define PROVENANCE_STAGE "provenance/stage"
 #define PROVENANCE_ATTEMPT "provenance/attempt"
 #define PROVENANCE_CERTIFICATE "provenance/certificate"
+#define PROVENANCE_WRITTEN "provenance/written"
 int stages_create(const struct hdf *hdf, const struct plan *plan);
 int provenance_create(const struct hdf *hdf, const struct plan *plan);
 hid_t provenance_type(void);  /* of struct stage_provenance; H5Tclose */
 hid_t certificate_type(void); /* of struct certificate; H5Tclose */
 int sweep_create(const struct hdf *hdf, const struct plan *plan, const char *explained);
+
+/* ---- seal.c: a hash of all that no stage writes ---- */
+
+struct stretch {
+    uint64_t start, end; /* bytes from the start of the file */
+};
+struct seal {
+    struct stretch *span; /* where stages write, in order */
+    int spans;
+    uint64_t table; /* where PROVENANCE_WRITTEN stands, which lists them */
+};
+/* The last dataset of a skeleton, which lists the others that stages fill; *seal begins empty. */
+int seal_prepare(const struct hdf *hdf, const struct plan *plan, struct seal *seal);
+/* Into the block in front of a closed skeleton of so many bytes; -1 with errno. */
+int seal_write(int descriptor, const struct seal *seal, uint64_t length);
+void seal_reset(struct seal *seal);
 
 /* ---- marks.c ---- */
 

@@ -168,6 +168,7 @@ static int check_before(const char *path, const struct plan *plan, struct error 
 {
     struct hash128 hash;
     struct hdf hdf = {.path = path, .err = err};
+    TRY(store_check(path, err));
     TRY(results_open(path, &hdf.file, err));
     int status = results_sweep_hash(&hdf, &hash);
     if (status == 0 && !hash_equal(hash, plan->sweep_hash))
@@ -222,11 +223,11 @@ static void on_closing_error(MPI_File *file, int *code, ...)
 {
     char reason[MPI_MAX_ERROR_STRING] = "no reason given";
     int length;
+    struct error err;
     (void)file;
     MPI_Error_string(*code, reason, &length);
-    log_line(LOG_ERROR, "the results file cannot be closed: %s; what is finished is saved, run the same command again",
-             reason);
-    MPI_Abort(MPI_COMM_WORLD, error_exit_status(ERROR_OUTSIDE));
+    error_set(&err, ERROR_OUTSIDE, "the results file cannot be closed: %s", reason);
+    hdf_give_up(&err);
 }
 
 /* Closing, HDF5 writes its superblock once more, on one rank; when that fails, the ranks wait in it for each other for

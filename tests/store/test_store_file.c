@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <math.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -207,6 +208,49 @@ static void a_truncated_file_is_refused_at_every_length(void **state)
     }
 }
 
+static bool stage_writes(const struct variable *written, off_t place)
+{
+    for (int64_t i = 0; i < written->count; i += 2)
+        if ((double)place >= written->values[i] && (double)place < written->values[i + 1]) return true;
+    return false;
+}
+
+static void flip_byte(off_t place)
+{
+    unsigned char byte;
+    int descriptor = open(path, O_RDWR);
+    assert_int_equal(pread(descriptor, &byte, 1, place), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(descriptor, &byte, 1, place), 1);
+    close(descriptor);
+}
+
+static void a_changed_byte_is_found_wherever_no_stage_writes(void **state)
+{
+    (void)state;
+    struct stat facts;
+    struct variable written;
+    create();
+    struct store_reader *reader = open_reader();
+    assert_int_equal(store_read_variable(reader, "provenance/written", &written, &err), 0);
+    store_reader_close(&reader);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(store_check(path, &err), 0);
+    int inside = 0, outside = 0;
+    for (off_t place = 0; place < facts.st_size; place += place < 1024 ? 1 : 211) {
+        bool row = stage_writes(&written, place);
+        flip_byte(place);
+        assert_int_equal(store_check(path, &err), row ? 0 : -1);
+        flip_byte(place);
+        *(row ? &inside : &outside) += 1;
+    }
+    assert_true(inside > 50 && outside > 1100);
+    assert_int_equal(truncate(path, facts.st_size + 1), 0);
+    assert_int_equal(store_check(path, &err), -1);
+    assert_said("another program has added to it");
+    variable_reset(&written);
+}
+
 static void a_plan_without_sharing_lays_out_the_same_stage_table(void **state)
 {
     (void)state;
@@ -275,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_there_is_not_replaced_unasked),
         cmocka_unit_test(files_that_are_not_results_are_named_for_what_they_are),
         cmocka_unit_test(a_truncated_file_is_refused_at_every_length),
+        cmocka_unit_test(a_changed_byte_is_found_wherever_no_stage_writes),
         cmocka_unit_test(a_plan_without_sharing_lays_out_the_same_stage_table),
         cmocka_unit_test(removing_takes_the_checkpoints_along_and_may_be_repeated),
     };
