@@ -36,7 +36,7 @@ def rows_done(results):
 def wait_until(condition, process, seconds=60):
     limit = time.monotonic() + seconds
     while not (value := condition()):
-        assert process.poll() is None, "the run ended too early: give the sweep more seeds"
+        assert process.poll() is None, "the run ended too early"
         assert time.monotonic() < limit, "waited in vain"
         time.sleep(0.01)
     return value
@@ -91,7 +91,7 @@ def main():
         parser.add_argument(f"--{name}", type=kind, default=default)
     options = parser.parse_args(sys.argv[4:])
     folder = scratch_folder()
-    text = sweep_text(steps=40, seed=3 + 3 * options.trials, size="[micro]", items=64)
+    text = sweep_text(steps=80, seed=5 * options.trials, size="[micro]", items=64)
     undisturbed = run_sweep(folder, "undisturbed", text, ranks=3)
     results, log = folder / "killed.h5", folder / "killed.log"
     with open(log, "w", encoding="utf-8") as out:

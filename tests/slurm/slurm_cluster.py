@@ -4,6 +4,7 @@
         cluster.ask("squeue")
 """
 
+import ctypes
 import os
 import shutil
 import signal
@@ -57,6 +58,11 @@ def why_not():
     if os.getuid() != 0:
         return "slurmd starts jobs as root only"
     return None
+
+
+def end_with_parent():
+    """In a daemon about to start: it is to end even when this program is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def free_ports(count):
@@ -116,7 +122,8 @@ class Cluster:
         """In the foreground, so that its process is a child of this one and is known by its id."""
         with open(self.folder / f"{name}.out", "ab") as out:
             process = subprocess.Popen([shutil.which(name, path=SEARCHED), *arguments], env=self.environment,
-                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                                       preexec_fn=end_with_parent)
         self.daemons.append((name, process))
         return process
 
@@ -142,7 +149,9 @@ class Cluster:
                 time.sleep(0.2)
         for _, process in reversed(self.daemons):
             end_process(process)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.daemons = []
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop_daemon(self, wanted):
         for name, process in self.daemons:
