@@ -2,6 +2,7 @@
 option(PALIMPSEST_TESTS "build the tests (needs cmocka)" ON)
 option(PALIMPSEST_WERROR "warnings are errors" OFF)
 option(PALIMPSEST_SANITIZE "address and undefined-behaviour sanitizers" OFF)
+option(PALIMPSEST_FUZZ "the fuzz targets instead of the tests (needs clang with libFuzzer), sanitizers on" OFF)
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
@@ -18,6 +19,10 @@ add_compile_options(-Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -
 add_compile_definitions(_GNU_SOURCE)
 if(PALIMPSEST_WERROR)
   add_compile_options(-Werror)
+endif()
+if(PALIMPSEST_FUZZ)
+  set(PALIMPSEST_SANITIZE ON)
+  include(${CMAKE_CURRENT_LIST_DIR}/libfuzzer.cmake)
 endif()
 if(PALIMPSEST_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
