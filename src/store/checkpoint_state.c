@@ -9,37 +9,39 @@
 
 enum piece_type { PIECE_INT, PIECE_ENUM, PIECE_BOOL, PIECE_INT64, PIECE_DOUBLE };
 
-/* One piece of struct state beside its tensors; columns 0: a vector, rows 0: a scalar (an attribute). */
+/* One piece of struct state beside its tensors; columns 0: a vector, rows 0: a scalar (an attribute).  Whole numbers
+ * lie between least and most: others would lead past the end of something. */
 struct piece {
     const char *name;
     enum piece_type type;
     int rows, columns;
+    int64_t least, most;
     size_t offset;
 };
-#define PIECE(name, type, rows, columns, member)                                                                       \
+#define PIECE(name, type, rows, columns, least, most, member)                                                          \
     {                                                                                                                  \
-        name, type, rows, columns, offsetof(struct state, member)                                                      \
+        name, type, rows, columns, least, most, offsetof(struct state, member)                                         \
     }
 static const struct piece pieces[] = {
-    PIECE("layers", PIECE_INT, 0, 0, shape.layers),
-    PIECE("width", PIECE_INT, 0, 0, shape.width),
-    PIECE("attention_heads", PIECE_INT, 0, 0, shape.heads),
-    PIECE("context", PIECE_INT, 0, 0, shape.context),
-    PIECE("vocabulary", PIECE_INT, 0, 0, shape.vocabulary),
-    PIECE("feed_forward", PIECE_INT, 0, 0, shape.feed_forward),
-    PIECE("objective", PIECE_ENUM, 0, 0, shape.objective),
-    PIECE("share_layers", PIECE_BOOL, 0, 0, shape.share_layers),
-    PIECE("step", PIECE_INT64, 0, 0, step),
-    PIECE("trace/steps", PIECE_INT64, 1, 0, trace.steps),
-    PIECE("trace/loss_sum", PIECE_DOUBLE, POINTS_MAX, 0, trace.loss_sum),
-    PIECE("trace/loss_count", PIECE_INT64, POINTS_MAX, 0, trace.loss_count),
-    PIECE("trace/norm_sum", PIECE_DOUBLE, LAYERS_MAX + 2, 0, trace.norm_sum),
-    PIECE("history/lm_losses", PIECE_INT, 1, 0, history.lm_losses),
-    PIECE("history/lm_loss", PIECE_DOUBLE, 2 + PLACES_MAX, 0, history.lm_loss),
-    PIECE("history/accuracy", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, history.accuracy),
-    PIECE("history/loss", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, history.loss),
-    PIECE("history/chance", PIECE_DOUBLE, PLACES_MAX, 0, history.chance),
-    PIECE("history/items", PIECE_INT, PLACES_MAX, 0, history.items),
+    PIECE("layers", PIECE_INT, 0, 0, 1, LAYERS_MAX, shape.layers),
+    PIECE("width", PIECE_INT, 0, 0, 1, INT32_MAX, shape.width),
+    PIECE("attention_heads", PIECE_INT, 0, 0, 1, INT32_MAX, shape.heads),
+    PIECE("context", PIECE_INT, 0, 0, 1, INT32_MAX, shape.context),
+    PIECE("vocabulary", PIECE_INT, 0, 0, 1, UINT16_MAX + 1, shape.vocabulary),
+    PIECE("feed_forward", PIECE_INT, 0, 0, 1, INT32_MAX, shape.feed_forward),
+    PIECE("objective", PIECE_ENUM, 0, 0, OBJECTIVE_CAUSAL, OBJECTIVE_MASKED, shape.objective),
+    PIECE("share_layers", PIECE_BOOL, 0, 0, 0, 1, shape.share_layers),
+    PIECE("step", PIECE_INT64, 0, 0, 0, INT64_MAX, step),
+    PIECE("trace/steps", PIECE_INT64, 1, 0, 0, INT64_MAX, trace.steps),
+    PIECE("trace/loss_sum", PIECE_DOUBLE, POINTS_MAX, 0, 0, 0, trace.loss_sum),
+    PIECE("trace/loss_count", PIECE_INT64, POINTS_MAX, 0, 0, INT64_MAX, trace.loss_count),
+    PIECE("trace/norm_sum", PIECE_DOUBLE, LAYERS_MAX + 2, 0, 0, 0, trace.norm_sum),
+    PIECE("history/lm_losses", PIECE_INT, 1, 0, 0, 2 + PLACES_MAX, history.lm_losses),
+    PIECE("history/lm_loss", PIECE_DOUBLE, 2 + PLACES_MAX, 0, 0, 0, history.lm_loss),
+    PIECE("history/accuracy", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, 0, 0, history.accuracy),
+    PIECE("history/loss", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, 0, 0, history.loss),
+    PIECE("history/chance", PIECE_DOUBLE, PLACES_MAX, 0, 0, 0, history.chance),
+    PIECE("history/items", PIECE_INT, PLACES_MAX, 0, 0, INT32_MAX, history.items),
 };
 enum { TENSOR_PATH_BYTES = sizeof((struct tensor *)0)->name + 8 };
 enum { PIECES = sizeof pieces / sizeof *pieces };
@@ -137,38 +139,99 @@ int state_put(const struct hdf *hdf, const struct state *state)
 
 /* ---- reading ---- */
 
+static int64_t count_of(const struct piece *piece)
+{
+    return (int64_t)(piece->rows > 0 ? piece->rows : 1) * (piece->columns > 0 ? piece->columns : 1);
+}
+
+/* Looked at as bytes: what is no bool, or none of an enum, may not even be loaded as one. */
+static int64_t whole_number(const struct piece *piece, const void *values, int64_t i)
+{
+    int32_t narrow;
+    int64_t wide;
+    if (piece->type == PIECE_BOOL) return ((const unsigned char *)values)[i];
+    if (piece->type == PIECE_INT64) return memcpy(&wide, (const char *)values + i * 8, sizeof wide), wide;
+    return memcpy(&narrow, (const char *)values + i * 4, sizeof narrow), narrow;
+}
+
+static int check_piece(const struct hdf *hdf, const struct piece *piece, const void *values)
+{
+    for (int64_t i = 0; piece->type != PIECE_DOUBLE && i < count_of(piece); i++) {
+        int64_t value = whole_number(piece, values, i);
+        if (value < piece->least || value > piece->most)
+            return error_set(hdf->err, ERROR_OUTSIDE, "%s: %s is %lld; it can be from %lld to %lld", hdf->path,
+                             piece->name, (long long)value, (long long)piece->least, (long long)piece->most);
+    }
+    return 0;
+}
+
 static int get_piece(const struct hdf *hdf, const struct piece *piece, struct state *state)
 {
     void *values = (char *)state + piece->offset;
-    if (piece->rows == 0) return hdf_read_attribute(hdf, hdf->file, piece->name, type_of(piece->type), values);
-    int64_t count = (int64_t)piece->rows * (piece->columns > 0 ? piece->columns : 1);
-    return hdf_read_whole(hdf, piece->name, type_of(piece->type), count, values);
+    if (piece->rows == 0)
+        TRY(hdf_read_attribute(hdf, hdf->file, piece->name, type_of(piece->type), 1, values));
+    else
+        TRY(hdf_read_whole(hdf, piece->name, type_of(piece->type), count_of(piece), values));
+    return check_piece(hdf, piece, values);
 }
 
 static int get_head_tasks(const struct hdf *hdf, int heads, struct head_shape *head)
 {
     char *task[PLACES_MAX] = {NULL};
     hid_t type = hdf_text_type();
-    int status = hdf_read_attribute(hdf, hdf->file, "head_task", type, task);
+    int status = hdf_read_attribute(hdf, hdf->file, "head_task", type, heads, task);
     H5Tclose(type);
     for (int h = 0; h < heads && status == 0; h++) {
-        snprintf(head[h].task, sizeof head[h].task, "%s", task[h]);
-        H5free_memory(task[h]);
+        const char *name = task[h] ? task[h] : "";
+        if (!name[0] || strlen(name) >= sizeof head[h].task || strchr(name, '/'))
+            status = error_set(hdf->err, ERROR_OUTSIDE, "%s: \"%.80s\" is no name of a head's task", hdf->path, name);
+        else
+            memcpy(head[h].task, name, strlen(name) + 1);
     }
+    for (int h = 0; h < heads; h++) H5free_memory(task[h]);
     return status;
 }
 
 static int get_heads(const struct hdf *hdf, int *heads, struct head_shape *head)
 {
     int classes[PLACES_MAX];
-    TRY(hdf_read_attribute(hdf, hdf->file, "heads", H5T_NATIVE_INT, heads));
+    TRY(hdf_read_attribute(hdf, hdf->file, "heads", H5T_NATIVE_INT, 1, heads));
     if (*heads < 0 || *heads > PLACES_MAX)
         return error_set(hdf->err, ERROR_OUTSIDE, "%s: holds %d heads; at most %d can be read", hdf->path, *heads,
                          PLACES_MAX);
     if (*heads == 0) return 0;
     TRY(get_head_tasks(hdf, *heads, head));
-    TRY(hdf_read_attribute(hdf, hdf->file, "head_classes", H5T_NATIVE_INT, classes));
-    for (int h = 0; h < *heads; h++) head[h].classes = classes[h];
+    TRY(hdf_read_attribute(hdf, hdf->file, "head_classes", H5T_NATIVE_INT, *heads, classes));
+    for (int h = 0; h < *heads; h++) {
+        if (classes[h] < 1 || classes[h] > CLASSES_MAX)
+            return error_set(hdf->err, ERROR_OUTSIDE, "%s: the head of %s has %d classes; it can have 1 to %d",
+                             hdf->path, head[h].task, classes[h], CLASSES_MAX);
+        head[h].classes = classes[h];
+    }
+    return 0;
+}
+
+/* Weights are stored as they are, so a model has no more of them than the file has room for: before that is sure,
+ * no memory is taken for them.  In doubles first, as whole numbers could overflow. */
+static int check_shape(const struct hdf *hdf, const struct state *front, const struct head_shape *head)
+{
+    const struct model_shape *shape = &front->shape;
+    hsize_t bytes = 0;
+    int classes = 0;
+    if (H5Fget_filesize(hdf->file, &bytes) < 0) return hdf_fail(hdf->err, hdf->path, "cannot be measured");
+    double block = (4 + 2.0 * shape->feed_forward) * shape->width * shape->width;
+    double tables = ((double)shape->vocabulary + shape->context) * shape->width;
+    for (int h = 0; h < front->heads; h++) classes += head[h].classes;
+    if ((block + tables) * sizeof(float) > (double)bytes ||
+        (uint64_t)shape_state_bytes(shape, front->heads, classes) > bytes)
+        return error_set(hdf->err, ERROR_OUTSIDE,
+                         "%s: holds %llu bytes, too few for %d layers of width %d with feed-forward %d, %d words and a "
+                         "context of %d",
+                         hdf->path, (unsigned long long)bytes, shape->layers, shape->width, shape->feed_forward,
+                         shape->vocabulary, shape->context);
+    if (shape->width % shape->heads != 0)
+        return error_set(hdf->err, ERROR_OUTSIDE, "%s: %d attention heads do not divide a width of %d", hdf->path,
+                         shape->heads, shape->width);
     return 0;
 }
 
@@ -191,6 +254,7 @@ int state_get(const struct hdf *hdf, struct state **state)
     struct state front = {.heads = 0}; /* the pieces, before the tensors can be laid out */
     for (int p = 0; p < PIECES; p++) TRY(get_piece(hdf, &pieces[p], &front));
     TRY(get_heads(hdf, &front.heads, head));
+    TRY(check_shape(hdf, &front, head));
     bool moments = H5Lexists(hdf->file, "moments", H5P_DEFAULT) > 0;
     struct state *found = state_create(&front.shape, head, front.heads, moments);
     if (get_numbers(hdf, found) != 0) {

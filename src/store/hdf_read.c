@@ -93,13 +93,27 @@ int hdf_read_text(const struct hdf *hdf, const char *name, char **text)
     return 0;
 }
 
-int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, void *value)
+static int64_t values_of_attribute(hid_t attribute)
+{
+    hid_t space = H5Aget_space(attribute);
+    int64_t count = H5Sget_simple_extent_npoints(space);
+    H5Sclose(space);
+    return count;
+}
+
+/* The number of values is looked at first: an attribute that has more would be read past the end of `values`. */
+int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count, void *values)
 {
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    if (attribute < 0) return hdf_fail(hdf->err, hdf->path, "there is no attribute %s", name);
     int status = 0;
-    if (attribute < 0 || H5Aread(attribute, type, value) < 0)
+    int64_t there = values_of_attribute(attribute);
+    if (there != count)
+        status = error_set(hdf->err, ERROR_OUTSIDE, "%s: the attribute %s has %lld values where %lld are expected",
+                           hdf->path, name, (long long)there, (long long)count);
+    else if (H5Aread(attribute, type, values) < 0)
         status = hdf_fail(hdf->err, hdf->path, "the attribute %s cannot be read", name);
-    if (attribute >= 0) H5Aclose(attribute);
+    H5Aclose(attribute);
     return status;
 }
 
@@ -109,7 +123,7 @@ int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *nam
     if (H5Aexists(object, name) <= 0) return 0;
     char *raw = NULL;
     hid_t type = hdf_text_type();
-    int status = hdf_read_attribute(hdf, object, name, type, &raw);
+    int status = hdf_read_attribute(hdf, object, name, type, 1, &raw);
     if (status == 0) *text = memory_text(raw ? raw : "");
     if (raw) H5free_memory(raw);
     H5Tclose(type);

@@ -20,7 +20,7 @@ static int check_format(const struct hdf *hdf)
     if (!ours)
         return error_set(hdf->err, ERROR_INPUT, "%s: is an HDF5 file, but not one with results of palimpsest",
                          hdf->path);
-    TRY(hdf_read_attribute(hdf, hdf->file, "format_version", H5T_NATIVE_INT, &version));
+    TRY(hdf_read_attribute(hdf, hdf->file, "format_version", H5T_NATIVE_INT, 1, &version));
     if (version != FORMAT_VERSION)
         return error_set(hdf->err, ERROR_INPUT, "%s: is written in format version %d; this program reads version %d",
                          hdf->path, version, FORMAT_VERSION);

@@ -64,7 +64,7 @@ int hdf_read_whole(const struct hdf *hdf, const char *name, hid_t type, int64_t 
 int hdf_count(const struct hdf *hdf, const char *name, int64_t *count); /* number of values */
 int hdf_read_texts(const struct hdf *hdf, const char *name, char ***texts, int *count);
 int hdf_read_text(const struct hdf *hdf, const char *name, char **text);
-int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, void *value);
+int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count, void *values);
 /* *text NULL when there is no such attribute. */
 int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *name, char **text);
 

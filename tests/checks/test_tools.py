@@ -82,9 +82,22 @@ def every_script_has_help_and_refuses_what_it_does_not_know():
 
 
 @sentence
+def every_target_of_the_fuzz_campaign_has_a_program_and_a_corpus():
+    built = (ROOT / "tests" / "fuzz" / "CMakeLists.txt").read_text()
+    corpora = {folder.name: list(folder.iterdir()) for folder in (ROOT / "tests" / "fuzz" / "corpus").iterdir()}
+    assert len(corpora) >= 5 and all(corpora.values()), corpora
+    for name in corpora:
+        assert f"palimpsest_fuzz({name} " in built, name
+    campaign = ROOT / "tests" / "campaigns" / "fuzz"
+    assert run(campaign, "--help").returncode == 0
+    for wrong in (["--only", "nothing"], ["--seconds", "0"], ["--seed", "x"], ["--no-such-option"]):
+        assert run(campaign, *wrong).returncode == 2, wrong
+
+
+@sentence
 def presets_are_those_that_the_scripts_build():
     done = run("cmake", "--list-presets", cwd=ROOT)
-    for name in ("release", "test", "sanitize", "clang", "debug"):
+    for name in ("release", "test", "sanitize", "clang", "fuzz", "debug"):
         assert f'"{name}"' in done.stdout, done.stdout
 
 

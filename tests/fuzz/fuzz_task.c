@@ -80,7 +80,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     struct world_spec spec = {.kind = WORLD_TEXT,
                               .seed = 1,
                               .tokenizer = tokenizer,
-                              .vocabulary = binary ? BINARY_VOCABULARY : tokenizer == TOKENIZER_BYTES ? 0 : 20,
+                              .vocabulary = binary                         ? BINARY_VOCABULARY
+                                            : tokenizer == TOKENIZER_BYTES ? 0
+                                                                           : 20,
                               .held_out = 0.3,
                               .corpora = &from,
                               .tasks = &task,

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "palimpsest/store.h"
+#include "../../src/store/checkpoint_private.h"
 
 static const struct hash128 id = {.low = 0x1234, .high = 0xabcd};
 static const struct checkpoint_name whole = {.state = {.low = 0x1234, .high = 0xabcd}, .record = {.low = 5, .high = 6}};
@@ -180,6 +180,62 @@ static void a_flipped_bit_anywhere_is_found(void **state)
     state_destroy(&weights);
 }
 
+/* The checksum made right again after what no run writes, as no damage can. */
+static void repair(void)
+{
+    char *bytes;
+    size_t count;
+    struct front front = {.magic = FRONT_MAGIC, .version = FRONT_VERSION, .state = whole.state, .record = whole.record};
+    struct hasher hasher;
+    assert_int_equal(file_read(path, SIZE_MAX - 1, &bytes, &count, &err), 0);
+    front.length = count - FRONT_BYTES;
+    hasher_init(&hasher, "checkpoint");
+    hasher_add_hash(&hasher, "state", front.state);
+    hasher_add_hash(&hasher, "record", front.record);
+    hasher_add_integer(&hasher, "partial", 0);
+    hasher_add_hash(&hasher, "content", hash_bytes(bytes + FRONT_BYTES, front.length));
+    front.check = hasher_finish(&hasher);
+    memcpy(bytes, &front, sizeof front);
+    assert_int_equal(file_write_atomic(path, bytes, count, &err), 0);
+    memory_free(bytes);
+}
+
+/* The attribute becomes `length` numbers, all `value`. */
+static void assert_attribute_refused(const char *attribute, hsize_t length, int value, const char *part)
+{
+    int values[100];
+    struct state *weights = make_state(false, 2);
+    write_state(weights);
+    state_destroy(&weights);
+    for (int i = 0; i < 100; i++) values[i] = value;
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), space = H5Screate_simple(1, &length, NULL);
+    assert_true(file >= 0 && H5Adelete(file, attribute) >= 0);
+    hid_t made = H5Acreate2(file, attribute, H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(made >= 0 && H5Awrite(made, H5T_NATIVE_INT, values) >= 0);
+    H5Aclose(made);
+    H5Sclose(space);
+    H5Fclose(file);
+    repair();
+    assert_refused();
+    if (!strstr(err.text, part)) fail_msg("\"%s\" is not in: %s", part, err.text);
+}
+
+static void what_no_run_writes_is_refused_behind_a_right_checksum_too(void **state)
+{
+    (void)state;
+    assert_attribute_refused("layers", 100, 1, "has 100 values where 1 are expected");
+    assert_attribute_refused("head_classes", 100, 2, "has 100 values where 2 are expected");
+    assert_attribute_refused("head_classes", 2, 65, "the head of tense has 65 classes");
+    assert_attribute_refused("layers", 1, 0, "layers is 0; it can be from 1 to 64");
+    assert_attribute_refused("share_layers", 1, 2, "share_layers is 2; it can be from 0 to 1");
+    assert_attribute_refused("objective", 1, 9, "objective is 9");
+    assert_attribute_refused("width", 1, INT32_MAX, "too few for 2 layers of width 2147483647");
+    assert_attribute_refused("feed_forward", 1, INT32_MAX, "feed-forward 2147483647");
+    assert_attribute_refused("attention_heads", 1, 3, "3 attention heads do not divide a width of 8");
+    assert_attribute_refused("heads", 1, 9, "holds 9 heads");
+    assert_attribute_refused("context", 1, 7, "tensors/wpe.weight has 48 values where 56 are expected");
+}
+
 static void a_checkpoint_under_another_name_is_refused(void **state)
 {
     (void)state;
@@ -295,6 +351,7 @@ int main(void)
         cmocka_unit_test(one_that_is_gone_is_named),
         cmocka_unit_test(a_checkpoint_cut_short_at_any_length_is_refused),
         cmocka_unit_test(a_flipped_bit_anywhere_is_found),
+        cmocka_unit_test(what_no_run_writes_is_refused_behind_a_right_checksum_too),
         cmocka_unit_test(a_checkpoint_under_another_name_is_refused),
         cmocka_unit_test(a_state_measured_under_other_settings_is_refused_where_it_matters),
         cmocka_unit_test(a_state_in_the_middle_is_not_taken_for_the_end),
