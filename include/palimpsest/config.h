@@ -83,6 +83,8 @@ struct sweep {
  * every message, one a line (ERROR_INPUT), and *sweep is untouched.  The sweep is the caller's. */
 enum { CONFIG_MOST_BYTES = 1 << 20 }; /* of a sweep file */
 int config_read(const char *path, const char *text, struct sweep **sweep, struct error *err);
+/* The text of a sweep file, memory_free: without a zero byte, which would hide what follows it (refused, ERROR_INPUT). */
+int config_load(const char *path, char **text, size_t *length, struct error *err);
 int config_read_file(const char *path, struct sweep **sweep, struct error *err);
 void sweep_destroy(struct sweep **sweep);
 const struct axis *sweep_axis(const struct sweep *sweep, enum axis_kind kind, int *member); /* with that member */

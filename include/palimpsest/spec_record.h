@@ -44,6 +44,8 @@ struct field {
     const char *units, *long_name, *formula, *source;
 };
 extern const struct field fields_table[FIELD_COUNT]; /* in the order of enum field_id */
+/* The variable of a field in a group, of place `part` where there is one per place; false when that group has none. */
+bool field_variable(int group, enum field_id id, int part, char *name, size_t size);
 
 /* The numbers one stage leaves: fields of all its groups, each once, in table order, one after the other. */
 struct record_extents {

@@ -84,7 +84,7 @@ static int read_all(int descriptor, char *bytes, size_t count, size_t *got)
 int file_read(const char *path, size_t most, char **bytes, size_t *count, struct error *err)
 {
     struct stat facts;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait for its writer */
     if (descriptor < 0) return fail(err, "cannot be opened", path);
     char *block = NULL;
     int status = -1;

@@ -57,6 +57,8 @@ void setup_reset(struct setup *setup);
 /* What a rank needs at most, beside the program itself; refused when that is more than --max-memory. */
 double setup_memory(const struct setup *setup);
 int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err);
+/* A rank that needs more than the whole machine has is refused, where no --max-memory says that it is meant. */
+int setup_check_machine(const struct setup *setup, const struct options *options, struct error *err);
 
 /* ---- continue.c: a results file that is there already ---- */
 

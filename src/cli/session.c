@@ -15,9 +15,8 @@ static int share_bytes(const struct session *session, void *bytes, size_t count)
 /* Rank 0 reads the sweep file once, so that all ranks parse the same bytes even while somebody edits it. */
 static int share_text(const struct session *session, const char *path, char **text, struct error *err)
 {
-    enum { MOST = 1 << 20 };
     size_t length = 0;
-    int status = session->rank == 0 ? file_read(path, MOST, text, &length, err) : 0;
+    int status = session->rank == 0 ? config_load(path, text, &length, err) : 0;
     TRY(schedule_agree(session->comm, status, err));
     share_bytes(session, &length, sizeof length);
     if (session->rank != 0) *text = memory_allocate(length + 1);
@@ -104,6 +103,7 @@ static int prepare_results(const struct options *options, const struct lock_wish
     TRY(check_folder(options->output, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
     TRY(setup_check_memory(&session->setup, options, err));
+    TRY(setup_check_machine(&session->setup, options, err));
     TRY(run_lock_take(options->output, wish, &session->lock, err));
     TRY(store_clean(options->output, err));
     if (options->fresh) TRY(remove_results(options->output, err));

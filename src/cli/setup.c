@@ -1,4 +1,6 @@
 /* A sweep with its world and plan. */
+#include <unistd.h>
+
 #include "cli_private.h"
 
 int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err)
@@ -18,10 +20,9 @@ done:
 
 int setup_read(const char *path, struct setup *setup, struct error *err)
 {
-    enum { MOST = 1 << 20 };
     char *text;
     size_t length;
-    TRY(file_read(path, MOST, &text, &length, err));
+    TRY(config_load(path, &text, &length, err));
     int status = setup_parse(path, text, setup, err);
     memory_free(text);
     return status;
@@ -52,4 +53,15 @@ int setup_check_memory(const struct setup *setup, const struct options *options,
     return error_set(err, ERROR_INPUT, "%s: the largest stage needs %s per rank, more than --max-memory %s",
                      options->file, format_bytes(bytes, need, sizeof need),
                      format_bytes((double)options->max_memory, limit, sizeof limit));
+}
+
+int setup_check_machine(const struct setup *setup, const struct options *options, struct error *err)
+{
+    char need[32], there[32];
+    double bytes = setup_memory(setup), machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (options->max_memory != 0 || machine <= 0 || bytes <= machine) return 0;
+    return error_set(err, ERROR_INPUT,
+                     "%s: the largest stage needs %s per rank, and this machine has %s; make the model or the batch "
+                     "smaller, or say --max-memory to try nevertheless",
+                     options->file, format_bytes(bytes, need, sizeof need), format_bytes(machine, there, sizeof there));
 }

@@ -5,12 +5,53 @@
 
 #include "config_private.h"
 
-#define MOST_CELLS 2147483647.0
+enum { MOST_CELLS = 10000000 };
 
-/* Dimensions and variables that the results file has anyway. */
-static const char *const taken[] = {"size",       "tokens",      "variety",    "pair",  "seed",  "task",
-                                    "domain",     "layer",       "point",      "place", "stage", "position",
-                                    "pair_first", "pair_second", "parameters", "zip",   "all"};
+/* Dimensions, variables and groups that the results file may have anyway, beside those that fields give a name. */
+static const char *const taken[] = {"size",
+                                    "tokens",
+                                    "variety",
+                                    "pair",
+                                    "seed",
+                                    "task",
+                                    "domain",
+                                    "layer",
+                                    "point",
+                                    "place",
+                                    "stage",
+                                    "position",
+                                    "zip",
+                                    "all",
+                                    "stages",
+                                    "sweep",
+                                    "provenance",
+                                    "parameters",
+                                    "lm_floor",
+                                    "domain_distance",
+                                    "domain_read",
+                                    "pretraining_tokens",
+                                    "pretraining_epochs",
+                                    "tokens_per_parameter",
+                                    "parameters_non_embedding"};
+
+/* Names that a stage kind, a place or a field gives to a variable. */
+static bool is_variable(const char *name)
+{
+    char other[2 * NAME_MAX_BYTES];
+    for (int place = 0; place < PLACES_MAX; place++) {
+        snprintf(other, sizeof other, "pair_%s", place_name(place));
+        if (strcmp(other, name) == 0) return true;
+    }
+    for (int group = 0; group < GROUPS_MAX; group++) {
+        snprintf(other, sizeof other, "status_%s", group_name(group));
+        if (strcmp(other, name) == 0) return true;
+        for (int id = 0; id < FIELD_COUNT; id++)
+            for (int part = 0; part < PLACES_MAX; part++)
+                if (field_variable(group, (enum field_id)id, part, other, sizeof other) && strcmp(other, name) == 0)
+                    return true;
+    }
+    return false;
+}
 
 /* ---- columns to axes ---- */
 
@@ -50,15 +91,33 @@ static void axis_take(struct axis *axis, struct column *column)
     memory_free(column->valid);
 }
 
-/* Is there a zip group whose name the dimension of a plain axis would have ("model_width" for model.width)? */
-static bool is_group_name(const struct sweep *sweep, const char *key)
+/* The name of the coordinate of a key: "model_width" for model.width. */
+static void coordinate_name(const char *key, char name[NAME_MAX_BYTES])
 {
-    char name[NAME_MAX_BYTES];
-    snprintf(name, sizeof name, "%s", key);
+    snprintf(name, NAME_MAX_BYTES, "%s", key);
     for (char *at = name; *at; at++)
         if (*at == '.') *at = '_';
+}
+
+/* Is there an axis whose dimension has the name of the key's coordinate?  `own`, where the key stands, may have it. */
+static bool is_group_name(const struct sweep *sweep, const char *key, const struct axis *own)
+{
+    char name[NAME_MAX_BYTES];
+    coordinate_name(key, name);
     for (int a = 0; a < sweep->axis_count; a++)
-        if (strcmp(sweep->axes[a].name, name) == 0) return true;
+        if (&sweep->axes[a] != own && strcmp(sweep->axes[a].name, name) == 0) return true;
+    return false;
+}
+
+/* Does a member of an axis that is there already have a coordinate of that name? */
+static bool is_member_name(const struct sweep *sweep, const char *group)
+{
+    for (int a = 0; a < sweep->axis_count; a++)
+        for (int m = 0; m < sweep->axes[a].member_count; m++) {
+            char name[NAME_MAX_BYTES];
+            coordinate_name(sweep->axes[a].members[m].name, name);
+            if (strcmp(name, group) == 0) return true;
+        }
     return false;
 }
 
@@ -111,20 +170,24 @@ static bool check_axis_key(struct reader *reader, const struct entry *entry)
     return true;
 }
 
+static bool check_coordinate(struct reader *reader, const struct entry *entry, const struct axis *own)
+{
+    char path[KEY_TEXT];
+    if (!is_group_name(reader->sweep, entry->key, own)) return true;
+    complain(&reader->complaints, entry->mark, node_path(entry->value, path),
+             "a zip group has the name of its dimension; rename the group");
+    reader->axes_unsure = true;
+    return false;
+}
+
 static void read_axis(struct reader *reader, const struct entry *entry)
 {
     struct column column;
-    char path[KEY_TEXT];
     if (!check_axis_key(reader, entry)) {
         reader->axes_unsure = true;
         return;
     }
-    if (is_group_name(reader->sweep, entry->key)) {
-        complain(&reader->complaints, entry->mark, node_path(entry->value, path),
-                 "a zip group has the name of its dimension; rename the group");
-        reader->axes_unsure = true;
-        return;
-    }
+    if (!check_coordinate(reader, entry, NULL)) return;
     column_read(reader, entry->value, entry->key, &column);
     check_duplicates(reader, &column);
     if (!column.sound) reader->axes_unsure = true;
@@ -143,13 +206,13 @@ static bool check_group_name(struct reader *reader, const struct entry *group)
         return false;
     }
     if (!check_name(reader, group->value, group->mark, group->key)) return false;
-    bool repeated = is_known(group->key, taken, sizeof taken / sizeof *taken);
-    for (int a = 0; a < reader->sweep->axis_count; a++)
-        if (strcmp(reader->sweep->axes[a].name, group->key) == 0) repeated = true;
-    if (repeated)
-        complain(&reader->complaints, group->mark, path,
-                 "a dimension of this name is there already; choose another name");
-    return !repeated;
+    const char *what = NULL;
+    if (is_known(group->key, taken, sizeof taken / sizeof *taken) || is_variable(group->key))
+        what = "the results file has something of this name already";
+    else if (is_group_name(reader->sweep, group->key, NULL) || is_member_name(reader->sweep, group->key))
+        what = "a dimension of this name is there already";
+    if (what) complain(&reader->complaints, group->mark, path, "%s; choose another name", what);
+    return !what;
 }
 
 /* Takes the column as a further member. */
@@ -220,6 +283,7 @@ static void read_group(struct reader *reader, const struct entry *group)
             reader->axes_unsure = true;
             continue;
         }
+        check_coordinate(reader, entry, axis);
         column_read(reader, entry->value, entry->key, &column);
         group_take(reader, axis, &column);
     }
@@ -275,7 +339,7 @@ static void check_count(struct reader *reader, const struct node *axes)
         reader->axes_unsure = true;
     }
     if (cells > MOST_CELLS) {
-        complain_node(reader, axes, "%.0f cells; at most %.0f (2^31 - 1)", cells, MOST_CELLS);
+        complain_node(reader, axes, "%.0f cells; at most %d, whose plan alone takes about 10 GB", cells, MOST_CELLS);
         reader->axes_unsure = true;
     }
 }

@@ -320,6 +320,7 @@ static void check_root(struct composer *composer, struct node *root)
 
 struct node *document_read(const char *text, struct complaints *complaints)
 {
+    if (strncmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3; /* byte order mark, as some editors put it in front */
     struct composer composer = {.complaints = complaints, .text = text};
     if (strlen(text) > CONFIG_MOST_BYTES) {
         stop(&composer, (struct mark){1, 1}, "longer than 1 MiB; a sweep file is a few kilobytes");

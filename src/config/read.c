@@ -113,7 +113,6 @@ int config_read(const char *path, const char *text, struct sweep **sweep, struct
     return status;
 }
 
-/* A zero byte would hide what follows it. */
 static int check_bytes(const char *path, const char *text, size_t count, struct error *err)
 {
     struct mark mark = {1, 1};
@@ -124,13 +123,26 @@ static int check_bytes(const char *path, const char *text, size_t count, struct 
                      mark.column);
 }
 
+int config_load(const char *path, char **text, size_t *length, struct error *err)
+{
+    char *bytes;
+    size_t count;
+    TRY(file_read(path, CONFIG_MOST_BYTES, &bytes, &count, err));
+    if (check_bytes(path, bytes, count, err) != 0) {
+        memory_free(bytes);
+        return -1;
+    }
+    *text = bytes;
+    *length = count;
+    return 0;
+}
+
 int config_read_file(const char *path, struct sweep **sweep, struct error *err)
 {
     char *text;
-    size_t count;
-    TRY(file_read(path, CONFIG_MOST_BYTES, &text, &count, err));
-    int status = check_bytes(path, text, count, err);
-    if (status == 0) status = config_read(path, text, sweep, err);
+    size_t length;
+    TRY(config_load(path, &text, &length, err));
+    int status = config_read(path, text, sweep, err);
     memory_free(text);
     return status;
 }

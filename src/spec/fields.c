@@ -1,5 +1,7 @@
 /* The table of instruments: what each measures, in which groups of variables, and by which formula.  Everything that
  * knows a field (its length, its place in a record, its variable's name and attributes) knows it from here. */
+#include <stdio.h>
+
 #include "palimpsest/spec.h"
 
 #define STATUS_WORD(name, word) [name] = word,
@@ -107,4 +109,18 @@ int record_offset(unsigned groups, unsigned instruments, const struct record_ext
         if (asked) offset += field_length((enum field_id)f, extents, place);
     }
     return offset;
+}
+
+bool field_variable(int group, enum field_id id, int part, char *name, size_t size)
+{
+    const struct field *field = &fields_table[id];
+    bool by_place = field->extent == EXTENT_PLACES;
+    if (!(field->groups & 1u << group) || part > (by_place ? group - GROUP_PLACE : 0)) return false;
+    if (group == GROUP_OUTCOME)
+        snprintf(name, size, "%s", field->name);
+    else if (by_place && group > GROUP_PLACE)
+        snprintf(name, size, "%s_%s_%s", group_name(group), field->name, place_name(part));
+    else
+        snprintf(name, size, "%s_%s", group_name(group), field->name);
+    return true;
 }

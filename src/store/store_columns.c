@@ -41,18 +41,6 @@ int column_offset(const struct plan *plan, const struct column *column, unsigned
     return offset < 0 ? -1 : offset + column->part;
 }
 
-static void name_column(struct column *column)
-{
-    const struct field *field = &fields_table[column->field];
-    const char *group = group_name(column->group);
-    if (column->group == GROUP_OUTCOME)
-        snprintf(column->name, sizeof column->name, "%s", field->name);
-    else if (field->extent == EXTENT_PLACES && column->group > GROUP_PLACE)
-        snprintf(column->name, sizeof column->name, "%s_%s_%s", group, field->name, place_name(column->part));
-    else
-        snprintf(column->name, sizeof column->name, "%s_%s", group, field->name);
-}
-
 static int add_field(const struct plan *plan, int group, int id, struct column *column)
 {
     const struct field *field = &fields_table[id];
@@ -63,7 +51,7 @@ static int add_field(const struct plan *plan, int group, int id, struct column *
     if (extent == 0) return 0;
     for (int part = 0; part < parts; part++) {
         column[part] = (struct column){.group = group, .field = id, .part = part, .extent = extent};
-        name_column(&column[part]);
+        field_variable(group, field->id, part, column[part].name, sizeof column[part].name);
     }
     return parts;
 }

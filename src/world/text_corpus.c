@@ -8,6 +8,8 @@
 
 #include "text_private.h"
 
+enum { CORPUS_LINE_MOST = 1 << 30 /* bytes: a whole encyclopedia on one line is a corpus still */ };
+
 /* ---- documents ---- */
 
 static size_t line_extent(struct text_piece text) /* with its end */
@@ -63,6 +65,7 @@ static void load_text(struct corpus *corpus, int file, const char *path, double 
 {
     size_t count;
     char *bytes;
+    if (text_scan(path, CORPUS_LINE_MOST, complaints) != 0) return;
     if (read_data_file(path, &bytes, &count, complaints) != 0) return;
     corpus->bytes[file] = bytes;
     if (count >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) bytes += 3, count -= 3; /* byte order mark */

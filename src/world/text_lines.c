@@ -3,7 +3,7 @@
 
 #include "text_private.h"
 
-enum { LINE_MOST = 65536 /* bytes */ };
+enum { LINE_MOST = 65536 /* bytes */, LINE_ABSURD = 16 << 20 /* with such a line a file is not even read */ };
 
 static bool all_blank(struct text_piece piece)
 {
@@ -72,6 +72,7 @@ void task_file_read(struct task_file *file, const char *path, int binary_vocabul
 {
     size_t count;
     file->path = path;
+    if (text_scan(path, LINE_ABSURD, complaints) != 0) return;
     if (read_data_file(path, &file->bytes, &count, complaints) != 0) return;
     struct text_piece rest = {file->bytes, count};
     if (count >= 3 && memcmp(rest.bytes, "\xEF\xBB\xBF", 3) == 0) rest.bytes += 3, rest.count -= 3;

@@ -25,6 +25,9 @@ void text_complain(struct complaints *complaints, const char *format, ...) __att
 int complaints_result(const struct complaints *complaints, struct error *err); /* 0, or -1 with all of them */
 /* A whole file, its bytes the caller's and ended by a 0; -1 with a complaint when that cannot be had. */
 int read_data_file(const char *path, char **bytes, size_t *count, struct complaints *complaints);
+/* text_scan.c: -1 with a complaint when a large file has a NUL byte or a line of more than `longest_line` bytes; to be
+ * asked before it is read. */
+int text_scan(const char *path, size_t longest_line, struct complaints *complaints);
 
 /* ---- growing arrays ---- */
 
