@@ -68,7 +68,7 @@ struct store_reader;
 int store_reader_open(const char *path, struct store_reader **reader, struct error *err);
 void store_reader_close(struct store_reader **reader);
 struct store_origin { /* what the file was made from */
-    char *name, *path, *yaml, *explained; /* explained: NULL when the skeleton got none */
+    char *name, *path, *yaml, *program, *explained; /* program: its version; explained: NULL when the skeleton got none */
     struct hash128 sweep_hash;
     struct numerics numerics;
 };
@@ -118,6 +118,17 @@ int checkpoint_remove(const char *results_path, const struct checkpoint_name *na
  * that it answers false for.  Temporary files of runs that were killed go too; other files stay.  No folder: nothing. */
 typedef bool checkpoint_visit_f(void *context, const struct checkpoint_name *name);
 int checkpoint_list(const char *results_path, checkpoint_visit_f *visit, void *context, struct error *err);
+
+/* As checkpoint_list, but nothing is removed, whatever visit answers: for a folder that is somebody else's. */
+int checkpoint_look(const char *results_path, checkpoint_visit_f *visit, void *context, struct error *err);
+/* The whole file is read and compared with its checksum and name, but not parsed: errors as checkpoint_read. */
+int checkpoint_check(const char *results_path, const struct checkpoint_name *name, struct error *err);
+/* The checkpoint of that name beside the results at `from` becomes one of those at `to`, under the number `copy`: by a
+ * hard link, else by a copy.  One that is gone, damaged, or of another record than name asks for is not *taken, which is
+ * no error; -1: it could not be written. */
+int checkpoint_take(const char *from, const struct checkpoint_name *name, const char *to, int copy, bool *taken,
+                    struct error *err);
+int checkpoints_sync(const char *results_path, struct error *err); /* all that were taken stay after a power cut */
 
 void store_versions(char *text, size_t size); /* HDF5 and MPI, for --version and provenance */
 

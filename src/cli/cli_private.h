@@ -7,7 +7,7 @@
 #include "palimpsest/plan.h"
 #include "palimpsest/schedule.h"
 #include "palimpsest/stage.h"
-#include "palimpsest/store.h"
+#include "palimpsest/store_archive.h"
 #include "palimpsest/world.h"
 
 /* FLOP/s of a rank before anything is known of the machine; labelled as assumed wherever it shows. */
@@ -15,8 +15,11 @@
 
 /* ---- options.c ---- */
 
+enum { REUSED_MOST = 64 };
 struct options {
     const char *file;   /* the one argument: a sweep or a results file */
+    const char *reuse[REUSED_MOST]; /* earlier results files */
+    int reuse_count;
     const char *output; /* -o */
     const char *speed_from;
     const char *numerics; /* the core asked for; NULL: none was */
@@ -137,6 +140,11 @@ int session_close(struct session *session, struct error *err);
 int numerics_agree(const struct options *options, struct session *session, struct error *err);
 /* The same for this machine alone, without starting it; core: what is asked for, or NULL. */
 int numerics_alone(const char *core, struct numerics *numerics, struct error *err);
+
+/* ---- reuse.c: earlier results files; on rank 0 ---- */
+
+int reuse_check(const struct options *options, struct error *err); /* before anything is written or removed */
+int reuse_take(const struct options *options, struct session *session, struct error *err);
 
 /* ---- progress.c ---- */
 

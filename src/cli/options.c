@@ -23,6 +23,7 @@ enum option_id {
     OPTION_SPEED_FROM,
     OPTION_SAMPLES,
     OPTION_FRESH,
+    OPTION_REUSE,
     OPTION_KEEP,
     OPTION_TIME_LIMIT,
     OPTION_CHECKPOINT_EVERY,
@@ -49,6 +50,8 @@ static const struct option_row {
     {OPTION_NO_SHARING, "no-sharing", NULL, PLAN | RUN,
      "every cell carries out its whole path; the same numbers, more work"},
     {OPTION_FRESH, "fresh", NULL, RUN, "throw away RESULTS.h5 and its checkpoints and start again"},
+    {OPTION_REUSE, "reuse", "OLD.h5", RUN,
+     "take finished stages and kept states from an earlier results file; may be repeated"},
     {OPTION_KEEP, "keep", "none|trunk|all", RUN, "checkpoints that stay: trunk ends and pretrained states by default"},
     {OPTION_TIME_LIMIT, "time-limit", "55m", RUN,
      "stop in time (s, m, h, d), all that was computed saved, exit status 75"},
@@ -115,10 +118,20 @@ static int keep_of(const char *text, enum keep *keep, struct error *err)
     return error_set(err, ERROR_INPUT, "--keep: \"%s\" is none of none, trunk, all", text);
 }
 
+static int add_reused(const char *path, struct options *options, struct error *err)
+{
+    if (options->reuse_count == REUSED_MOST)
+        return error_set(err, ERROR_INPUT, "--reuse: more than %d files; take from them one run after the other",
+                         REUSED_MOST);
+    options->reuse[options->reuse_count++] = path;
+    return 0;
+}
+
 static int take(int id, const char *value, struct options *options, struct error *err)
 {
     switch ((enum option_id)id) {
     case OPTION_OUTPUT: options->output = value; return 0;
+    case OPTION_REUSE: return add_reused(value, options, err);
     case OPTION_SPEED_FROM: options->speed_from = value; return 0;
     case OPTION_NUMERICS: options->numerics = value; return 0;
     case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);

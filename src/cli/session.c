@@ -101,6 +101,7 @@ static int prepare_results(const struct options *options, const struct lock_wish
 {
     struct stat facts;
     TRY(check_folder(options->output, err));
+    TRY(reuse_check(options, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
     TRY(setup_check_memory(&session->setup, options, err));
     TRY(setup_check_machine(&session->setup, options, err));
@@ -153,7 +154,9 @@ int session_open(const struct options *options, const struct lock_wish *wish, MP
     TRY(schedule_agree(comm, status, err));
     if (session->rank != 0) run_lock_join(options->output, &session->lock);
     share_outline(session);
-    return store_open(options->output, session->setup.plan, comm, &session->store, err);
+    TRY(store_open(options->output, session->setup.plan, comm, &session->store, err));
+    if (session->rank == 0) status = reuse_take(options, session, err);
+    return schedule_agree(comm, status, err);
 }
 
 int session_close(struct session *session, struct error *err)

@@ -128,7 +128,8 @@ void cost_totals(struct plan *plan)
     memory_free(has_child);
 }
 
-/* Values of 8 bytes, a byte of status per place, a row of the stage table and of its provenance per stage. */
+/* Values of 8 bytes, a byte of status and a row number of 4 per place, a row of the stage table and of its provenance
+ * per stage. */
 int64_t plan_results_bytes(const struct plan *plan)
 {
     enum { STAGE_ROW = 640, FIXED = 1 << 17 };
@@ -137,7 +138,7 @@ int64_t plan_results_bytes(const struct plan *plan)
         if (!plan->group[g].used) continue;
         int place = g >= GROUP_PLACE && g < GROUP_OUTCOME ? g - GROUP_PLACE : -1;
         int length = record_offset(1u << g, plan->sweep->instruments, &plan->extents, place, FIELD_COUNT);
-        bytes += plan->group[g].cells * (8 * (int64_t)length + 1);
+        bytes += plan->group[g].cells * (8 * (int64_t)length + 5);
     }
     return bytes;
 }

@@ -32,18 +32,17 @@ static struct front front_of(const struct checkpoint_name *name, const char *con
 
 /* ---- where ---- */
 
-/* RESULTS.stages for RESULTS.h5; memory_free, as the next. */
-static char *folder_of(const char *results_path)
+char *checkpoint_folder(const char *results_path)
 {
     size_t length = strlen(results_path);
     if (length > 3 && strcmp(results_path + length - 3, ".h5") == 0) length -= 3;
     return memory_format("%.*s.stages", (int)length, results_path);
 }
 
-static char *path_of(const char *results_path, const struct checkpoint_name *name)
+char *checkpoint_path(const char *results_path, const struct checkpoint_name *name)
 {
     char id[HASH_TEXT], copy[16] = "";
-    char *folder = folder_of(results_path);
+    char *folder = checkpoint_folder(results_path);
     hash_text(name->state, id);
     if (name->copy > 0) snprintf(copy, sizeof copy, "-%d", name->copy);
     char *path = memory_format("%s/%s%s%s.h5", folder, id, copy, name->partial ? ".part" : "");
@@ -110,7 +109,7 @@ static int write_state(const char *path, const struct checkpoint_name *name, con
 int checkpoint_write(const char *results_path, const struct checkpoint_name *name, const struct state *state,
                      struct error *err)
 {
-    char *folder = folder_of(results_path), *path = path_of(results_path, name);
+    char *folder = checkpoint_folder(results_path), *path = checkpoint_path(results_path, name);
     hdf_begin();
     int status = folder_create(folder, err);
     if (status == 0) status = write_state(path, name, state, err);
@@ -123,8 +122,7 @@ int checkpoint_write(const char *results_path, const struct checkpoint_name *nam
 
 static bool is_zero(struct hash128 hash) { return hash.low == 0 && hash.high == 0; }
 
-static int check_name(const char *path, const struct checkpoint_name *name, const struct front *found,
-                      struct error *err)
+int front_check_name(const char *path, const struct checkpoint_name *name, const struct front *found, struct error *err)
 {
     if (!hash_equal(found->state, name->state) || found->partial != name->partial)
         return error_set(err, ERROR_OUTSIDE, "%s: holds another state than its name says", path);
@@ -132,25 +130,30 @@ static int check_name(const char *path, const struct checkpoint_name *name, cons
     return error_set(err, ERROR_OUTSIDE, "%s: was measured under other settings", path);
 }
 
-static int check_front(const char *path, const struct checkpoint_name *name, const char *bytes, size_t count,
-                       struct error *err)
+int front_check_form(const char *path, const struct front *found, size_t count, struct error *err)
 {
-    struct front found, right;
     if (count < FRONT_BYTES) return error_set(err, ERROR_OUTSIDE, "%s: is cut short: %zu bytes", path, count);
-    memcpy(&found, bytes, sizeof found);
-    if (memcmp(found.magic, FRONT_MAGIC, sizeof found.magic) != 0)
+    if (memcmp(found->magic, FRONT_MAGIC, sizeof found->magic) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: is not a checkpoint of palimpsest", path);
-    if (found.version != FRONT_VERSION)
+    if (found->version != FRONT_VERSION)
         return error_set(err, ERROR_OUTSIDE, "%s: is a checkpoint of version %llu; this program reads version %d", path,
-                         (unsigned long long)found.version, FRONT_VERSION);
-    if (found.length != count - FRONT_BYTES)
-        return error_set(err, ERROR_OUTSIDE, "%s: is cut short or damaged: %zu bytes where %llu were written", path,
-                         count - FRONT_BYTES, (unsigned long long)found.length);
+                         (unsigned long long)found->version, FRONT_VERSION);
+    if (found->length == count - FRONT_BYTES) return 0;
+    return error_set(err, ERROR_OUTSIDE, "%s: is cut short or damaged: %zu bytes where %llu were written", path,
+                     count - FRONT_BYTES, (unsigned long long)found->length);
+}
+
+int checkpoint_check_bytes(const char *path, const struct checkpoint_name *name, const char *bytes, size_t count,
+                           struct error *err)
+{
+    struct front found = {.length = 0}, right;
+    memcpy(&found, bytes, count < sizeof found ? count : sizeof found);
+    TRY(front_check_form(path, &found, count, err));
     struct checkpoint_name own = {.state = found.state, .record = found.record, .partial = found.partial != 0};
     right = front_of(&own, bytes + FRONT_BYTES, count - FRONT_BYTES);
     if (memcmp(&found, &right, sizeof found) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: is damaged: its checksum does not agree with its content", path);
-    return check_name(path, name, &found, err);
+    return front_check_name(path, name, &found, err);
 }
 
 static int check_file(const char *path, const struct checkpoint_name *name, struct error *err)
@@ -161,7 +164,7 @@ static int check_file(const char *path, const struct checkpoint_name *name, stru
         if (err) err->kind = ERROR_OUTSIDE;
         return -1;
     }
-    int status = check_front(path, name, bytes, count, err);
+    int status = checkpoint_check_bytes(path, name, bytes, count, err);
     memory_free(bytes);
     return status;
 }
@@ -178,10 +181,18 @@ static int read_state(const char *path, struct state **state, struct error *err)
 int checkpoint_read(const char *results_path, const struct checkpoint_name *name, struct state **state,
                     struct error *err)
 {
-    char *path = path_of(results_path, name);
+    char *path = checkpoint_path(results_path, name);
     hdf_begin();
     int status = check_file(path, name, err);
     if (status == 0) status = read_state(path, state, err);
+    memory_free(path);
+    return status;
+}
+
+int checkpoint_check(const char *results_path, const struct checkpoint_name *name, struct error *err)
+{
+    char *path = checkpoint_path(results_path, name);
+    int status = check_file(path, name, err);
     memory_free(path);
     return status;
 }
@@ -196,7 +207,7 @@ static int remove_file(const char *path, struct error *err)
 
 bool checkpoint_there(const char *results_path, const struct checkpoint_name *name)
 {
-    char *path = path_of(results_path, name);
+    char *path = checkpoint_path(results_path, name);
     bool there = access(path, R_OK) == 0;
     memory_free(path);
     return there;
@@ -204,7 +215,7 @@ bool checkpoint_there(const char *results_path, const struct checkpoint_name *na
 
 int checkpoint_remove(const char *results_path, const struct checkpoint_name *name, struct error *err)
 {
-    char *path = path_of(results_path, name);
+    char *path = checkpoint_path(results_path, name);
     int status = remove_file(path, err);
     memory_free(path);
     return status;
@@ -240,6 +251,7 @@ static int visit_folder(const char *folder, file_visit_f *visit, void *context, 
 struct listing {
     checkpoint_visit_f *visit;
     void *context;
+    bool tidy;
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -252,17 +264,26 @@ static bool list_file(void *context, const char *file)
 {
     const struct listing *listing = context;
     struct checkpoint_name name;
-    if (name_of(file, &name)) return listing->visit(listing->context, &name);
-    return !ends_with(file, ".tmp");
+    if (name_of(file, &name)) return listing->visit(listing->context, &name) || !listing->tidy;
+    return !listing->tidy || !ends_with(file, ".tmp");
+}
+
+static int list_folder(const char *results_path, struct listing *listing, struct error *err)
+{
+    char *folder = checkpoint_folder(results_path);
+    int status = visit_folder(folder, list_file, listing, err);
+    memory_free(folder);
+    return status;
 }
 
 int checkpoint_list(const char *results_path, checkpoint_visit_f *visit, void *context, struct error *err)
 {
-    struct listing listing = {visit, context};
-    char *folder = folder_of(results_path);
-    int status = visit_folder(folder, list_file, &listing, err);
-    memory_free(folder);
-    return status;
+    return list_folder(results_path, &(struct listing){visit, context, .tidy = true}, err);
+}
+
+int checkpoint_look(const char *results_path, checkpoint_visit_f *visit, void *context, struct error *err)
+{
+    return list_folder(results_path, &(struct listing){visit, context, .tidy = false}, err);
 }
 
 static bool remove_each(void *context, const char *file)
@@ -273,7 +294,7 @@ static bool remove_each(void *context, const char *file)
 
 int store_remove(const char *path, struct error *err)
 {
-    char *folder = folder_of(path);
+    char *folder = checkpoint_folder(path);
     int status = remove_file(path, err);
     if (status == 0) status = visit_folder(folder, remove_each, NULL, err);
     if (status == 0 && rmdir(folder) != 0 && errno != ENOENT)

@@ -16,7 +16,22 @@ struct front { /* of every checkpoint file; the whole block is compared, so ever
 };
 _Static_assert(sizeof(struct front) == FRONT_BYTES, "the block in front has no gaps");
 
-/* checkpoint_state.c: a state to and from the objects of an HDF5 file. */
+/* ---- checkpoint.c ---- */
+
+/* RESULTS.stages for RESULTS.h5; memory_free, as the next. */
+char *checkpoint_folder(const char *results_path);
+char *checkpoint_path(const char *results_path, const struct checkpoint_name *name);
+/* What the block says is a checkpoint of this program and of a file of so many bytes; and it is the one of that name.
+ */
+int front_check_form(const char *path, const struct front *found, size_t count, struct error *err);
+int front_check_name(const char *path, const struct checkpoint_name *name, const struct front *found,
+                     struct error *err);
+/* The same, and the checksum, of a whole file in memory. */
+int checkpoint_check_bytes(const char *path, const struct checkpoint_name *name, const char *bytes, size_t count,
+                           struct error *err);
+
+/* ---- checkpoint_state.c: a state to and from the objects of an HDF5 file ---- */
+
 int state_put(const struct hdf *hdf, const struct state *state);
 int state_get(const struct hdf *hdf, struct state **state);
 

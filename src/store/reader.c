@@ -22,8 +22,10 @@ static int check_format(const struct hdf *hdf)
                          hdf->path);
     TRY(hdf_read_attribute(hdf, hdf->file, "format_version", H5T_NATIVE_INT, 1, &version));
     if (version != FORMAT_VERSION)
-        return error_set(hdf->err, ERROR_INPUT, "%s: is written in format version %d; this program reads version %d",
-                         hdf->path, version, FORMAT_VERSION);
+        return error_set(
+            hdf->err, ERROR_INPUT,
+            "%s: is written in format version %d; this program reads version %d; use the program that wrote it",
+            hdf->path, version, FORMAT_VERSION);
     return 0;
 }
 
@@ -97,6 +99,7 @@ static int read_origin(const struct hdf *hdf, struct store_origin *origin)
     TRY(hdf_read_text(hdf, "sweep/name", &origin->name));
     TRY(hdf_read_text(hdf, "provenance/sweep_path", &origin->path));
     TRY(hdf_read_text(hdf, "sweep/yaml", &origin->yaml));
+    TRY(hdf_read_text(hdf, "sweep/program_version", &origin->program));
     if (H5Lexists(hdf->file, "sweep/explained", H5P_DEFAULT) <= 0) return 0;
     return hdf_read_text(hdf, "sweep/explained", &origin->explained);
 }
@@ -118,6 +121,7 @@ void store_origin_reset(struct store_origin *origin)
     memory_free(origin->name);
     memory_free(origin->path);
     memory_free(origin->yaml);
+    memory_free(origin->program);
     memory_free(origin->explained);
     *origin = (struct store_origin){.name = NULL};
 }

@@ -1,4 +1,7 @@
-/* The group /stages: what each stage is, in plan order, and its commit mark. */
+/* The group /stages: what each stage is, in plan order, which places of the variables it fills, and its commit mark.
+ * It is complete in itself: a file is read without its sweep, its data, and the program that wrote it. */
+#include <stdio.h>
+
 #include "store_private.h"
 
 /* The bytes of an id in the order in which they are written as text. */
@@ -8,6 +11,16 @@ static void id_bytes(struct hash128 id, uint8_t bytes[ID_BYTES])
         bytes[i] = (uint8_t)(id.high >> (56 - 8 * i));
         bytes[i + ID_BYTES / 2] = (uint8_t)(id.low >> (56 - 8 * i));
     }
+}
+
+struct hash128 id_of_bytes(const uint8_t bytes[ID_BYTES])
+{
+    struct hash128 id = {0};
+    for (int i = 0; i < ID_BYTES / 2; i++) {
+        id.high = id.high << 8 | bytes[i];
+        id.low = id.low << 8 | bytes[i + ID_BYTES / 2];
+    }
+    return id;
 }
 
 static int put_ids(const struct hdf *hdf, const struct stage *stage, int rows)
@@ -49,6 +62,35 @@ static int put_marks(const struct hdf *hdf, int rows)
     return status;
 }
 
+/* row_of_GROUP: for each place of the group's variables, row-major, the row of the stage that fills it, or -1. */
+static int put_places(const struct hdf *hdf, const struct plan *plan)
+{
+    for (int g = 0; g < GROUPS_MAX; g++) {
+        const struct group_layout *layout = &plan->group[g];
+        char name[PLACES_NAME_BYTES];
+        places_name(g, name);
+        if (layout->used) TRY(hdf_put(hdf, name, H5T_NATIVE_INT32, layout->cells, layout->stage));
+    }
+    return 0;
+}
+
+void places_name(int group, char name[PLACES_NAME_BYTES])
+{
+    snprintf(name, PLACES_NAME_BYTES, "stages/row_of_%s", group_name(group));
+}
+
+/* What tells where each number of a record stands. */
+static int put_record_form(const struct hdf *hdf, const struct plan *plan)
+{
+    const char *names[INSTRUMENT_COUNT];
+    int count = 0;
+    for (int i = 0; i < INSTRUMENT_COUNT; i++)
+        if (plan->sweep->instruments & 1u << i) names[count++] = instrument_name((enum instrument)i);
+    int extents[EXTENTS] = {plan->extents.domains, plan->extents.layers, plan->extents.points};
+    TRY(hdf_put_texts(hdf, STAGES_INSTRUMENTS, count, names));
+    return hdf_put(hdf, STAGES_EXTENTS, H5T_NATIVE_INT, EXTENTS, extents);
+}
+
 int stages_create(const struct hdf *hdf, const struct plan *plan)
 {
     const struct stage *tree = plan->tree;
@@ -61,5 +103,7 @@ int stages_create(const struct hdf *hdf, const struct plan *plan)
     TRY(hdf_put_member(hdf, "stages/stop_step", H5T_NATIVE_INT64, plan->rows, MEMBER(tree, stop_step)));
     TRY(hdf_put_member(hdf, "stages/cell", H5T_NATIVE_INT64, plan->rows, MEMBER(tree, cell)));
     TRY(put_kind_names(hdf));
+    TRY(put_places(hdf, plan));
+    TRY(put_record_form(hdf, plan));
     return put_marks(hdf, plan->rows);
 }

@@ -15,6 +15,8 @@ enum {
     ID_BYTES = 16,
     MARK_WORDS = 4,    /* status, checksum low, checksum high, check of these and the row */
     ATTEMPT_WORDS = 4, /* flags and deaths, step, furthest, check as of marks */
+    EXTENTS = 3,       /* domains, layers, points */
+    PLACES_NAME_BYTES = 64,
     CERTIFICATES = 64, /* places for runs of one sweep; the last is reused when they are full */
 };
 #define FORMAT_NAME "palimpsest results"
@@ -98,11 +100,15 @@ char *coordinates_along(const struct plan *plan, int axis_count, const int *axis
 /* ---- stage_table.c, provenance.c, sweep_group.c: the groups beside the root ---- */
 
 #define STAGES_MARK "stages/mark"
+#define STAGES_INSTRUMENTS "stages/instruments"
+#define STAGES_EXTENTS "stages/extents"
 #define PROVENANCE_STAGE "provenance/stage"
 #define PROVENANCE_ATTEMPT "provenance/attempt"
 #define PROVENANCE_CERTIFICATE "provenance/certificate"
 #define PROVENANCE_WRITTEN "provenance/written"
 int stages_create(const struct hdf *hdf, const struct plan *plan);
+void places_name(int group, char name[PLACES_NAME_BYTES]); /* of the dataset with the rows that fill its places */
+struct hash128 id_of_bytes(const uint8_t bytes[ID_BYTES]);
 int provenance_create(const struct hdf *hdf, const struct plan *plan);
 hid_t provenance_type(void);  /* of struct stage_provenance; H5Tclose */
 hid_t certificate_type(void); /* of struct certificate; H5Tclose */
@@ -129,9 +135,25 @@ void seal_reset(struct seal *seal);
 void mark_fill(uint64_t mark[MARK_WORDS], int row, enum stage_status status, struct hash128 checksum);
 /* False when the mark is damaged: then *status is pending. */
 bool mark_read(const uint64_t mark[MARK_WORDS], int row, enum stage_status *status, struct hash128 *checksum);
+/* Of all rows: status[rows], checksum[rows], damaged[rows]. */
+int marks_read(const struct hdf *hdf, int rows, enum stage_status *status, struct hash128 *checksum, bool *damaged);
 
 /* The check that ends a mark covers the row too, so that a mark in the wrong place is damaged. */
 uint64_t mark_check(const uint64_t mark[MARK_WORDS], int row);
+
+/* ---- records.c ---- */
+
+struct records { /* of a whole file */
+    int rows;
+    enum stage_status *status; /* [rows]: pending also where the row is damaged */
+    bool *damaged;             /* [rows]: the mark, or the record in any of its views */
+    size_t *start;             /* [rows + 1]: of each record in number; empty where there was no mark */
+    uint64_t *number;          /* by their bits; they are doubles */
+};
+/* plan NULL: marks only.  records_reset, also where the caller keeps it in a struct of its own. */
+int records_read(const struct hdf *hdf, const struct plan *plan, int rows, struct records *records);
+void records_reset(struct records *records);
+const double *records_of(const struct records *records, int row, int *length);
 
 /* ---- attempts.c ---- */
 
