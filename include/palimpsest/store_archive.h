@@ -21,6 +21,8 @@ struct archive {
 int archive_read(const char *path, struct archive **archive, struct error *err);
 void archive_destroy(struct archive **archive);
 const double *archive_record(const struct archive *archive, int row, int *length); /* borrowed */
+/* Where number `at` of a row's record stands: "second_accuracy_first[0, 2, 1]", its first place.  plan: a whole one. */
+void record_place(const struct plan *plan, int row, int at, char *text, size_t size);
 
 struct taken {
     int common;          /* stages of the plan whose state or record the old file knows, done or not */

@@ -17,20 +17,29 @@
 
 enum { REUSED_MOST = 64 };
 struct options {
-    const char *file;   /* the one argument: a sweep or a results file */
+    const char *file;               /* the one argument: a sweep or a results file */
     const char *reuse[REUSED_MOST]; /* earlier results files */
     int reuse_count;
     const char *output; /* -o */
     const char *speed_from;
-    const char *numerics; /* the core asked for; NULL: none was */
-    int ranks, attempts, samples;
-    double time_limit;       /* seconds; 0: none */
-    double checkpoint_every; /* seconds; 0: by what a checkpoint costs */
-    int64_t max_memory;      /* bytes per rank; 0: no limit */
+    const char *numerics;                       /* the core asked for; NULL: none was */
+    const char *sweep;                          /* of the results that are verified, where the sweep file lies now */
+    int ranks, attempts, samples, stages, seed; /* stages: to verify; seed: -1: by the clock */
+    double time_limit;                          /* seconds; 0: none */
+    double checkpoint_every;                    /* seconds; 0: by what a checkpoint costs */
+    int64_t max_memory;                         /* bytes per rank; 0: no limit */
     enum keep keep;
     bool json, explain, no_sharing, fresh, retry_failed, break_lock, help, verbose;
 };
-enum command { COMMAND_PLAN, COMMAND_WORLD, COMMAND_RUN, COMMAND_STATUS, COMMAND_SUMMARY, COMMAND_COUNT };
+enum command {
+    COMMAND_PLAN,
+    COMMAND_WORLD,
+    COMMAND_RUN,
+    COMMAND_STATUS,
+    COMMAND_SUMMARY,
+    COMMAND_VERIFY,
+    COMMAND_COUNT
+};
 /* arguments[0] is the command's name. */
 int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err);
 void options_print(enum command command, FILE *out); /* one line per option */
@@ -44,6 +53,7 @@ int command_world(const struct options *options, struct error *err);
 int command_run(const struct options *options, struct error *err);
 int command_status(const struct options *options, struct error *err);
 int command_summary(const struct options *options, struct error *err);
+int command_verify(const struct options *options, struct error *err);
 
 /* ---- setup.c: a sweep with its world and plan, on one rank ---- */
 
@@ -67,6 +77,9 @@ int setup_check_machine(const struct setup *setup, const struct options *options
 
 /* 0: path belongs to this plan; -1: another sweep, and err lists what changed. */
 int continue_check(const char *path, const struct setup *setup, struct error *err);
+/* Appends to err what differs between a file's sweep and another: a line for each setting.  The two differ. */
+void list_differences(const struct store_origin *before, const char *explained, const struct numerics *now,
+                      struct error *err);
 
 /* ---- lock.c: one run at a time on a results file ---- */
 
@@ -145,6 +158,23 @@ int numerics_alone(const char *core, struct numerics *numerics, struct error *er
 
 int reuse_check(const struct options *options, struct error *err); /* before anything is written or removed */
 int reuse_take(const struct options *options, struct session *session, struct error *err);
+
+/* ---- verify_states.c: stages computed again, and compared with what is stored ---- */
+
+struct verifier {
+    const char *results;
+    const struct plan *plan;
+    const struct archive *archive;
+    struct workshop *workshop;
+    struct checkpoint_name *file; /* in the folder of the results */
+    size_t files, file_capacity;
+    struct state **state; /* [rows]: those that the stage at work is computed from */
+};
+/* Whether the folder holds the finished state of a stage; it may still be damaged. */
+bool verifier_keeps(const struct verifier *verifier, int row);
+/* Computes the stage again from the nearest ancestor whose checkpoint is whole, prints what differs, and counts it in
+ * *different.  -1: it could not be computed. */
+int verifier_compare(struct verifier *verifier, int row, int *different, struct error *err);
 
 /* ---- progress.c ---- */
 

@@ -17,6 +17,8 @@ static const struct command_row {
     [COMMAND_STATUS] = {"status", "status RESULTS.h5 [options]", "progress of a running or stopped sweep",
                         command_status},
     [COMMAND_SUMMARY] = {"summary", "summary RESULTS.h5", "the answer as a table", command_summary},
+    [COMMAND_VERIFY] = {"verify", "verify RESULTS.h5 [options]",
+                        "checks every checksum, computes some stages again, and compares every bit", command_verify},
 };
 
 static void print_usage(FILE *out)
@@ -25,15 +27,15 @@ static void print_usage(FILE *out)
           "usage: palimpsest COMMAND ...\n\n",
           out);
     for (int c = 0; c < COMMAND_COUNT; c++) fprintf(out, "  %-40s %s\n", rows[c].usage, rows[c].help);
-    fputs(
-        "\n  palimpsest COMMAND --help                the options of a command\n"
-        "  palimpsest --version                     what it was built with\n\n"
-        "on many cores: mpirun -n N palimpsest run SWEEP.yaml -o RESULTS.h5\n\n"
-        "exit status: 0 all stages done; 1 finished, but stages failed; 2 the sweep file, data or options are wrong;\n"
-        "3 the outside world failed (disk, memory, files); 70 a bug in palimpsest; 75 stopped early on purpose, run "
-        "the\n"
-        "same command again\n",
-        out);
+    fputs("\n  palimpsest COMMAND --help                the options of a command\n"
+          "  palimpsest --version                     what it was built with\n\n"
+          "on many cores: mpirun -n N palimpsest run SWEEP.yaml -o RESULTS.h5\n\n"
+          "exit status: 0 all stages done; 1 finished, but stages failed (verify: something differs); 2 the sweep "
+          "file, data or options are wrong;\n"
+          "3 the outside world failed (disk, memory, files); 70 a bug in palimpsest; 75 stopped early on purpose, run "
+          "the\n"
+          "same command again\n",
+          out);
 }
 
 static void print_help(enum command command)

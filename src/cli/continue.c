@@ -51,6 +51,18 @@ static void compare_numerics(const struct numerics *before, const struct numeric
     append(err, "was:", line);
 }
 
+void list_differences(const struct store_origin *before, const char *explained, const struct numerics *now,
+                      struct error *err)
+{
+    size_t used = strlen(err->text);
+    char *old = memory_text(before->explained ? before->explained : ""), *new = memory_text(explained);
+    list_changes(old, new, err);
+    compare_numerics(&before->numerics, now, err);
+    if (strlen(err->text) == used) append(err, "", "the data files (same settings, other contents)");
+    memory_free(old);
+    memory_free(new);
+}
+
 int continue_check(const char *path, const struct setup *setup, struct error *err)
 {
     struct store_reader *reader = NULL;
@@ -61,15 +73,12 @@ int continue_check(const char *path, const struct setup *setup, struct error *er
     TRY_DONE(store_read_origin(reader, &origin, err));
     if (hash_equal(origin.sweep_hash, setup->plan->sweep_hash)) goto done;
     now = config_explain(setup->sweep, false);
-    status = error_set(
-        err, ERROR_INPUT,
-        "%s: belongs to another sweep than %s; nothing was started.  Name a new results file with -o, or throw "
-        "this one away with --fresh.  What changed:",
-        path, setup->sweep->path);
-    size_t before = strlen(err->text);
-    list_changes(origin.explained, now, err);
-    compare_numerics(&origin.numerics, &setup->numerics, err);
-    if (strlen(err->text) == before) append(err, "", "the data files (same settings, other contents)");
+    status = error_set(err, ERROR_INPUT,
+                       "%s: belongs to another sweep than %s; nothing was started.  Name a new results file with -o "
+                       "(--reuse %s takes over what has not changed), or throw this one away with --fresh.  What "
+                       "changed:",
+                       path, setup->sweep->path, path);
+    list_differences(&origin, now, &setup->numerics, err);
 done:
     memory_free(now);
     store_origin_reset(&origin);

@@ -1,6 +1,7 @@
 /* The options of all commands in one table: what is parsed, what --help prints, what is refused, all come from here. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #define RUN (1u << COMMAND_RUN)
 #define STATUS (1u << COMMAND_STATUS)
 #define SUMMARY (1u << COMMAND_SUMMARY)
+#define VERIFY (1u << COMMAND_VERIFY)
 
 enum option_id {
     OPTION_OUTPUT = 'o',
@@ -32,6 +34,10 @@ enum option_id {
     OPTION_MAX_MEMORY,
     OPTION_BREAK_LOCK,
     OPTION_NUMERICS,
+
+    OPTION_STAGES,
+    OPTION_SEED,
+    OPTION_SWEEP,
 };
 
 static const struct option_row {
@@ -64,7 +70,10 @@ static const struct option_row {
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
     {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN,
      "begin a sweep with this BLAS core (Haswell, ...); default: the best that all ranks have"},
-    {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD, "log more (-v)"},
+    {OPTION_STAGES, "stages", "K", VERIFY, "compute K stages again, drawn at random (default 3; 0: only checksums)"},
+    {OPTION_SEED, "seed", "S", VERIFY, "draw the same stages as another run with this seed"},
+    {OPTION_SWEEP, "sweep", "SWEEP.yaml", VERIFY, "where the sweep file lies now, when it or its data were moved"},
+    {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD | VERIFY, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
 };
 enum { ROWS = sizeof table / sizeof *table };
@@ -135,6 +144,9 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_SPEED_FROM: options->speed_from = value; return 0;
     case OPTION_NUMERICS: options->numerics = value; return 0;
     case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);
+    case OPTION_STAGES: return number_of("stages", value, 0, INT_MAX, &options->stages, err);
+    case OPTION_SEED: return number_of("seed", value, 0, INT_MAX, &options->seed, err);
+    case OPTION_SWEEP: options->sweep = value; return 0;
     case OPTION_SAMPLES: return number_of("samples", value, 0, 1000, &options->samples, err);
     case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 250, &options->attempts, err);
     case OPTION_TIME_LIMIT: return duration_of("time-limit", value, &options->time_limit, err);
@@ -165,7 +177,7 @@ static void long_options(enum command command, struct option *rows)
 
 static int refuse(enum command command, const char *argument, int symbol, struct error *err)
 {
-    static const char *const names[] = {"plan", "world", "run", "status", "summary"};
+    static const char *const names[] = {"plan", "world", "run", "status", "summary", "verify"};
     return error_set(err, ERROR_INPUT, "%s: %s; see `palimpsest %s --help`", argument,
                      symbol == ':' ? "a value must follow" : "no such option", names[command]);
 }
@@ -174,7 +186,7 @@ int options_read(enum command command, int count, char **arguments, struct optio
 {
     struct option rows[ROWS + 1];
     long_options(command, rows);
-    *options = (struct options){.ranks = 1, .attempts = 3, .samples = 2, .keep = KEEP_TRUNK};
+    *options = (struct options){.ranks = 1, .attempts = 3, .samples = 2, .stages = 3, .seed = -1, .keep = KEEP_TRUNK};
     opterr = 0;
     optind = 1;
     for (;;) {

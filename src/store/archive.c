@@ -205,3 +205,41 @@ const double *archive_record(const struct archive *archive, int row, int *length
     *length = (int)(archive->start[row + 1] - archive->start[row]);
     return archive->numbers + archive->start[row];
 }
+
+/* ---- names ---- */
+
+static size_t print_index(const struct plan *plan, const struct group_layout *layout, int64_t place, char *text,
+                          size_t size)
+{
+    int index[sizeof layout->axis / sizeof *layout->axis];
+    size_t used = 0;
+    for (int d = layout->axis_count - 1; d >= 0; d--) {
+        int length = group_dimension_length(plan, layout, d);
+        index[d] = (int)(place % length);
+        place /= length;
+    }
+    for (int d = 0; d < layout->axis_count && used < size; d++)
+        used += (size_t)snprintf(text + used, size - used, "%s%d", d > 0 ? ", " : "", index[d]);
+    return used;
+}
+
+void record_place(const struct plan *plan, int row, int at, char *text, size_t size)
+{
+    const struct stage *stage = &plan->tree[row];
+    int columns, offset = -1;
+    struct column *column = columns_of(plan, &columns), *found = NULL;
+    for (int c = 0; c < columns && !found; c++) {
+        if (column[c].field < 0 || !(stage->groups & 1u << column[c].group)) continue;
+        offset = column_offset(plan, &column[c], stage->groups, stage->place);
+        if (offset >= 0 && at >= offset && at < offset + column[c].extent) found = &column[c];
+    }
+    CHECK(found, "number %d of row %d stands in no variable", at, row);
+    const struct group_layout *layout = &plan->group[found->group];
+    int64_t place = 0;
+    while (place < layout->cells && layout->stage[place] != row) place++;
+    size_t used = (size_t)snprintf(text, size, "%s[", found->name);
+    if (used < size) used += print_index(plan, layout, place, text + used, size - used);
+    if (used < size && found->extent > 1) used += (size_t)snprintf(text + used, size - used, ", %d", at - offset);
+    if (used < size) snprintf(text + used, size - used, "]");
+    memory_free(column);
+}
