@@ -151,7 +151,9 @@ int session_close(struct session *session, struct error *err);
  * that is there and not thrown away, else what options or OPENBLAS_CORETYPE on rank 0 ask for, else the best that all
  * ranks have. Refused on all ranks, naming the rank that lacks it, before anything is written. */
 int numerics_agree(const struct options *options, struct session *session, struct error *err);
-/* The same for this machine alone, without starting it; core: what is asked for, or NULL. */
+/* Starts, on this machine alone, the class of that name, in which results were computed. */
+int numerics_take(const char *results, const char *name, struct numerics *numerics, struct error *err);
+/* The class of a new sweep on this machine alone, without starting it; core: what is asked for, or NULL. */
 int numerics_alone(const char *core, struct numerics *numerics, struct error *err);
 
 /* ---- reuse.c: earlier results files; on rank 0 ---- */

@@ -60,7 +60,7 @@ static const char *core_of_class(const struct core_offer *offer, const char *nam
     return NULL;
 }
 
-static int refuse_stored(const struct options *options, const struct rank_offer *at, int rank, const char *name,
+static int refuse_stored(const char *results, const struct rank_offer *at, int rank, const char *name,
                          struct error *err)
 {
     char cores[512];
@@ -68,14 +68,14 @@ static int refuse_stored(const struct options *options, const struct rank_offer 
         err, ERROR_OUTSIDE,
         "%s: is computed in numerics class %s; rank %d on host %s cannot: it has %s with %s.  Go on with it "
         "on nodes, and with the OpenBLAS, that have this class, or begin another results file with -o",
-        options->output, name, rank, at->host, at->cores.library, list_cores(&at->cores, cores, sizeof cores));
+        results, name, rank, at->host, at->cores.library, list_cores(&at->cores, cores, sizeof cores));
 }
 
 static int want_stored(const struct options *options, const struct rank_offer *offer, int ranks, const char *name,
                        struct wanted *wanted, struct error *err)
 {
     for (int r = 0; r < ranks; r++)
-        if (!core_of_class(&offer[r].cores, name)) return refuse_stored(options, &offer[r], r, name, err);
+        if (!core_of_class(&offer[r].cores, name)) return refuse_stored(options->output, &offer[r], r, name, err);
     snprintf(wanted->core, sizeof wanted->core, "%s", core_of_class(&offer->cores, name));
     wanted->reason = "that of the results file";
     if (!options->numerics || strcasecmp(options->numerics, wanted->core) == 0) return 0;
@@ -217,6 +217,17 @@ int numerics_agree(const struct options *options, struct session *session, struc
     session->setup.numerics = stage_numerics();
     if (session->rank == 0)
         log_line(LOG_NOTE, "numerics class %s (%s)", session->setup.numerics.class_name, wanted.reason);
+    return 0;
+}
+
+int numerics_take(const char *results, const char *name, struct numerics *numerics, struct error *err)
+{
+    struct rank_offer own = own_offer();
+    TRY(check_offers(&own, 1, err));
+    const char *core = core_of_class(&own.cores, name);
+    if (!core) return refuse_stored(results, &own, 0, name, err);
+    TRY(start_core(core, &own, 0, err));
+    *numerics = stage_numerics();
     return 0;
 }
 

@@ -158,6 +158,7 @@ static int verify(const struct options *options, struct verifier *verifier, stru
     int rows = tell_damaged_rows(archive), states = tell_damaged_checkpoints(verifier);
     if (options->stages > 0) {
         TRY(read_setup(options, archive, setup, err));
+        TRY(numerics_take(options->file, archive->origin.numerics.class_name, &setup->numerics, err));
         TRY(setup_plan(setup, true, err));
         TRY(check_sweep(options, archive, setup, err));
         verifier->plan = setup->plan;
