@@ -141,17 +141,21 @@ class Cluster:
 
     def stop(self):
         """Jobs first, then the daemons in the reverse order of their start; what does not end is killed."""
-        if any(name == "slurmd" and process.poll() is None for name, process in self.daemons):
-            self.ask("scancel", "--user=root")
-            self.ask("scancel", "--user=root", "--signal=KILL", "--full")
-            limit = time.monotonic() + 10
-            while self.ask("squeue", "-h", "-t", "all", "-o", "%T").out.strip() and time.monotonic() < limit:
-                time.sleep(0.2)
-        for _, process in reversed(self.daemons):
-            end_process(process)
-        self.daemons = []
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            if {"slurmctld", "slurmd"} <= {name for name, process in self.daemons if process.poll() is None}:
+                self.stop_jobs()
+        finally:
+            for _, process in reversed(self.daemons):
+                end_process(process)
+            self.daemons = []
+            if self.folder:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stop_jobs(self):
+        self.ask("scancel", "--user=root")
+        limit = time.monotonic() + 15  # after five seconds Slurm kills
+        while self.ask("squeue", "-h", "-o", "%T").out and time.monotonic() < limit:
+            time.sleep(0.2)
 
     def stop_daemon(self, wanted):
         for name, process in self.daemons:

@@ -116,6 +116,7 @@ def a_job_of_one_minute_stops_in_time_is_requeued_finishes_and_equals_an_undistu
         wait_for(lambda: int(CLUSTER.facts(job)["Restarts"]) >= 1, "the job is requeued", log, 80)
         first = text_of(log)
         assert "the time limit is reached" in first and "goes back into the queue" in first, first
+        assert "SIGUSR1 came early" in first, first  # --signal=B:USR1@120 of a job of 60 s
         assert "DUE TO TIME LIMIT" not in first, first
         assert 0 < found(status_of(results), "done") < found(status_of(results), "stages")
         wait_for(lambda: hurry(job) == "COMPLETED", "the job is over", log, 3 * SECONDS + 60)
