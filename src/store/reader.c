@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_private.h"
@@ -29,16 +30,31 @@ static int check_format(const struct hdf *hdf)
     return 0;
 }
 
+/* What is no file of ours by its outside; a pipe, above all, must not be waited for. */
+static int check_outside(const char *path, struct error *err)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || access(path, R_OK) != 0)
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
+    if (!S_ISREG(facts.st_mode))
+        return error_set(err, ERROR_INPUT, "%s: is not a regular file, so no results file; name another", path);
+    if (facts.st_size == 0)
+        return error_set(err, ERROR_INPUT, "%s: is empty (0 bytes), so no results file; remove it, or name another",
+                         path);
+    htri_t is_hdf5 = H5Fis_hdf5(path);
+    if (is_hdf5 > 0) return 0;
+    if (is_hdf5 < 0) return hdf_fail(err, path, "cannot be read");
+    return error_set(err, ERROR_INPUT, "%s: is not an HDF5 file, so no results file; name another, or move it away",
+                     path);
+}
+
 int results_open(const char *path, hid_t *file, struct error *err)
 {
     hdf_begin();
-    if (access(path, R_OK) != 0)
-        return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
-    htri_t is_hdf5 = H5Fis_hdf5(path);
-    if (is_hdf5 < 0) return hdf_fail(err, path, "cannot be opened");
-    if (is_hdf5 == 0) return error_set(err, ERROR_INPUT, "%s: is not an HDF5 file", path);
+    TRY(check_outside(path, err));
     struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
-    if (hdf.file < 0) return hdf_fail(err, path, "cannot be opened");
+    if (hdf.file < 0)
+        return hdf_fail(err, path, "is damaged or cut short (restore it from a copy, or move it away and run anew)");
     if (check_format(&hdf) != 0) {
         H5Fclose(hdf.file);
         return -1;
