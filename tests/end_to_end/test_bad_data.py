@@ -1,5 +1,6 @@
-"""Hostile data: whatever is named as a sweep, a corpus, a task or a results file is refused by a sentence that names it,
-with the exit status of the README, in bounded time and memory; never a crash, a hang, or numbers nobody asked for."""
+"""Hostile data: whatever is named as a sweep, a corpus, a task or a results file is refused by a sentence that names
+it, with the exit status of the README, in bounded time and memory; never a crash, a hang, or numbers nobody asked for.
+"""
 
 import json
 import os
@@ -227,7 +228,8 @@ def what_is_no_results_file_is_refused_by_every_command_and_kept():
     wrong = {"empty": b"", "text": b"no results\n" * 100, "half": whole[:len(whole) // 2], "tail": whole[:-100],
              "head": whole[:300]}
     words = {"empty": "is empty (0 bytes)", "text": "is not an HDF5 file",
-             "foreign": "not one with results of palimpsest", "folder": "is not a regular file", "pipe": "is not a regular file"}
+             "foreign": "not one with results of palimpsest", "folder": "is not a regular file",
+             "pipe": "is not a regular file"}
     for name, content in wrong.items():
         (FOLDER / f"{name}.h5").write_bytes(content)
     with h5py.File(FOLDER / "foreign.h5", "w") as file:

@@ -191,7 +191,7 @@ static void files_that_are_not_results_are_named_for_what_they_are(void **state)
     assert_int_equal(file_write_atomic(path, "plain text", 10, &err), 0);
     assert_refused(ERROR_INPUT, "is not an HDF5 file");
     assert_int_equal(file_write_atomic(path, "", 0, &err), 0);
-    assert_refused(ERROR_INPUT, "is not an HDF5 file");
+    assert_refused(ERROR_INPUT, "is empty (0 bytes)");
 }
 
 static void a_truncated_file_is_refused_at_every_length(void **state)
