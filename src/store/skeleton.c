@@ -123,7 +123,6 @@ static hid_t create_file(const char *path, struct error *err)
     hid_t list = H5Pcreate(H5P_FILE_CREATE), access_list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_link_creation_order(list, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_obj_track_times(list, false);
-    H5Pset_userblock(list, SEAL_BYTES);
     H5Pset_sieve_buf_size(access_list, 0);
     H5Pset_fclose_degree(access_list, H5F_CLOSE_STRONG);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, list, access_list);
@@ -172,7 +171,7 @@ static int seal_and_sync(const char *path, const struct seal *seal, struct error
 static int write_skeleton(const char *path, const struct plan *plan, const char *explained, struct error *err)
 {
     struct hdf hdf = {.file = create_file(path, err), .path = path, .err = err};
-    struct seal seal = {.span = NULL};
+    struct seal seal = {.stretch = NULL};
     if (hdf.file < 0) return -1;
     int status = fill_file(&hdf, plan, explained);
     if (status == 0) status = seal_prepare(&hdf, plan, &seal);

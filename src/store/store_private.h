@@ -9,7 +9,6 @@
 
 enum {
     FORMAT_VERSION = 2,
-    SEAL_BYTES = 512,     /* in front of the file */
     DIMENSIONS_MOST = 17, /* of one variable */
     COLUMN_NAME_BYTES = 2 * NAME_MAX_BYTES,
     ID_BYTES = 16,
@@ -106,6 +105,7 @@ char *coordinates_along(const struct plan *plan, int axis_count, const int *axis
 #define PROVENANCE_ATTEMPT "provenance/attempt"
 #define PROVENANCE_CERTIFICATE "provenance/certificate"
 #define PROVENANCE_WRITTEN "provenance/written"
+#define PROVENANCE_SEAL "provenance/seal"
 int stages_create(const struct hdf *hdf, const struct plan *plan);
 void places_name(int group, char name[PLACES_NAME_BYTES]); /* of the dataset with the rows that fill its places */
 struct hash128 id_of_bytes(const uint8_t bytes[ID_BYTES]);
@@ -120,13 +120,13 @@ struct stretch {
     uint64_t start, end; /* bytes from the start of the file */
 };
 struct seal {
-    struct stretch *span; /* where stages write, in order */
-    int spans;
-    uint64_t table; /* where PROVENANCE_WRITTEN stands, which lists them */
+    struct stretch *stretch; /* where stages write, and the seal itself, in order */
+    int stretches;
+    uint64_t table, place; /* of PROVENANCE_WRITTEN, which lists them, and of PROVENANCE_SEAL */
 };
-/* The last dataset of a skeleton, which lists the others that stages fill; *seal begins empty. */
+/* The last two datasets of a skeleton; *seal begins empty. */
 int seal_prepare(const struct hdf *hdf, const struct plan *plan, struct seal *seal);
-/* Into the block in front of a closed skeleton of so many bytes; -1 with errno. */
+/* Fills the seal of a closed skeleton of so many bytes; -1 with errno. */
 int seal_write(int descriptor, const struct seal *seal, uint64_t length);
 void seal_reset(struct seal *seal);
 
