@@ -35,4 +35,12 @@ struct taken {
 int store_take(struct store *store, const char *results_path, const struct plan *plan, const struct archive *old,
                bool leaves, struct taken *taken, struct error *err);
 
+struct merged {
+    int rows, states; /* that the new file has */
+};
+/* Files of one sweep (the caller has compared their hashes) become the file at path, which must not be there yet; their
+ * checkpoints come along.  Serial.  ERROR_INPUT: two files have different records of one stage. */
+int store_merge(const struct archive *const *from, int files, const char *path, struct merged *merged,
+                struct error *err);
+
 #endif

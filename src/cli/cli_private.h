@@ -17,7 +17,9 @@
 
 enum { REUSED_MOST = 64 };
 struct options {
-    const char *file;               /* the one argument: a sweep or a results file */
+    const char *file;    /* the one argument, or the first: a sweep or a results file */
+    char *const *inputs; /* all of them; merge has several */
+    int input_count;
     const char *reuse[REUSED_MOST]; /* earlier results files */
     int reuse_count;
     const char *output; /* -o */
@@ -38,6 +40,7 @@ enum command {
     COMMAND_STATUS,
     COMMAND_SUMMARY,
     COMMAND_VERIFY,
+    COMMAND_MERGE,
     COMMAND_COUNT
 };
 /* arguments[0] is the command's name. */
@@ -54,6 +57,7 @@ int command_run(const struct options *options, struct error *err);
 int command_status(const struct options *options, struct error *err);
 int command_summary(const struct options *options, struct error *err);
 int command_verify(const struct options *options, struct error *err);
+int command_merge(const struct options *options, struct error *err);
 
 /* ---- setup.c: a sweep with its world and plan, on one rank ---- */
 
@@ -160,6 +164,7 @@ int numerics_alone(const char *core, struct numerics *numerics, struct error *er
 
 int reuse_check(const struct options *options, struct error *err); /* before anything is written or removed */
 int reuse_take(const struct options *options, struct session *session, struct error *err);
+bool same_file(const char *a, const char *b); /* by name, or by what the names lead to */
 
 /* ---- verify_states.c: stages computed again, and compared with what is stored ---- */
 

@@ -19,6 +19,8 @@ static const struct command_row {
     [COMMAND_SUMMARY] = {"summary", "summary RESULTS.h5", "the answer as a table", command_summary},
     [COMMAND_VERIFY] = {"verify", "verify RESULTS.h5 [options]",
                         "checks every checksum, computes some stages again, and compares every bit", command_verify},
+    [COMMAND_MERGE] = {"merge", "merge A.h5 B.h5 [...] -o C.h5",
+                       "joins results files of one sweep, of which each has computed a part", command_merge},
 };
 
 static void print_usage(FILE *out)

@@ -13,6 +13,7 @@
 #define STATUS (1u << COMMAND_STATUS)
 #define SUMMARY (1u << COMMAND_SUMMARY)
 #define VERIFY (1u << COMMAND_VERIFY)
+#define MERGE (1u << COMMAND_MERGE)
 
 enum option_id {
     OPTION_OUTPUT = 'o',
@@ -46,7 +47,8 @@ static const struct option_row {
     unsigned commands;
     const char *help;
 } table[] = {
-    {OPTION_OUTPUT, "output", "RESULTS.h5", RUN, "the results file; one that belongs to this sweep is continued (-o)"},
+    {OPTION_OUTPUT, "output", "RESULTS.h5", RUN | MERGE,
+     "the results file; run continues one that belongs to this sweep, merge makes a new one (-o)"},
     {OPTION_RANKS, "ranks", "N", PLAN, "predict the makespan for N ranks that carry out stages (default 1)"},
     {OPTION_SPEED_FROM, "speed-from", "RESULTS.h5", PLAN,
      "take the speed of this machine from an earlier results file"},
@@ -177,7 +179,7 @@ static void long_options(enum command command, struct option *rows)
 
 static int refuse(enum command command, const char *argument, int symbol, struct error *err)
 {
-    static const char *const names[] = {"plan", "world", "run", "status", "summary", "verify"};
+    static const char *const names[] = {"plan", "world", "run", "status", "summary", "verify", "merge"};
     return error_set(err, ERROR_INPUT, "%s: %s; see `palimpsest %s --help`", argument,
                      symbol == ':' ? "a value must follow" : "no such option", names[command]);
 }
@@ -190,7 +192,7 @@ int options_read(enum command command, int count, char **arguments, struct optio
     opterr = 0;
     optind = 1;
     for (;;) {
-        int id = getopt_long(count, arguments, command == COMMAND_RUN ? ":ho:v" : ":hv", rows, NULL);
+        int id = getopt_long(count, arguments, table[0].commands & 1u << command ? ":ho:v" : ":hv", rows, NULL);
         if (id < 0) break;
         if (id == '?' || id == ':') return refuse(command, arguments[optind - 1], id, err);
         TRY(take(id, optarg, options, err));
@@ -198,12 +200,16 @@ int options_read(enum command command, int count, char **arguments, struct optio
     if (options->help) return 0;
     if (optind >= count)
         return error_set(err, ERROR_INPUT, "%s: which file? see `palimpsest %s --help`", arguments[0], arguments[0]);
-    if (optind + 1 < count)
+    if (command == COMMAND_MERGE && optind + 1 == count)
+        return error_set(err, ERROR_INPUT, "merge: %s with what? name two results files or more", arguments[optind]);
+    if (command != COMMAND_MERGE && optind + 1 < count)
         return error_set(err, ERROR_INPUT, "%s: one file at a time, not also \"%s\"", arguments[0],
                          arguments[optind + 1]);
     options->file = arguments[optind];
-    if (command == COMMAND_RUN && (!options->output || !options->output[0]))
-        return error_set(err, ERROR_INPUT, "run: where to? name the results file with -o RESULTS.h5");
+    options->inputs = arguments + optind;
+    options->input_count = count - optind;
+    if (table[0].commands & 1u << command && (!options->output || !options->output[0]))
+        return error_set(err, ERROR_INPUT, "%s: where to? name the results file with -o RESULTS.h5", arguments[0]);
     return 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include "cli_private.h"
 
-static bool same_file(const char *a, const char *b)
+bool same_file(const char *a, const char *b)
 {
     struct stat first, second;
     if (strcmp(a, b) == 0) return true;

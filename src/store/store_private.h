@@ -155,6 +155,16 @@ int records_read(const struct hdf *hdf, const struct plan *plan, int rows, struc
 void records_reset(struct records *records);
 const double *records_of(const struct records *records, int row, int *length);
 
+/* ---- index.c ---- */
+
+struct indexed { /* a row, or a file in a folder, by its id */
+    struct hash128 id;
+    int number; /* not below 0 */
+};
+void index_sort(struct indexed *index, size_t count);
+size_t index_first(const struct indexed *index, size_t count, struct hash128 id); /* where it stands; count: nowhere */
+int index_find(const struct indexed *index, size_t count, struct hash128 id);     /* its first number, or -1 */
+
 /* ---- attempts.c ---- */
 
 void attempt_fill(uint64_t words[ATTEMPT_WORDS], int row, const struct stage_attempt *attempt);

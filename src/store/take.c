@@ -4,16 +4,10 @@
  * on, and taking again takes the rest. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "palimpsest/store_archive.h"
 #include "store_private.h"
-
-struct indexed { /* a row, or a file in the folder, by its id */
-    struct hash128 id;
-    int number;
-};
 
 struct taking {
     const char *results_path;
@@ -27,35 +21,6 @@ struct taking {
     bool leaves;
     struct taken *taken;
 };
-
-static int by_id(const void *left, const void *right)
-{
-    const struct indexed *a = left, *b = right;
-    if (a->id.high != b->id.high) return a->id.high < b->id.high ? -1 : 1;
-    if (a->id.low != b->id.low) return a->id.low < b->id.low ? -1 : 1;
-    return 0;
-}
-
-/* Where the first of that id stands, or count. */
-static size_t first_of(const struct indexed *index, size_t count, struct hash128 id)
-{
-    struct indexed wanted = {.id = id};
-    size_t low = 0, high = count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (by_id(&index[middle], &wanted) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && hash_equal(index[low].id, id) ? low : count;
-}
-
-static int find(const struct indexed *index, size_t count, struct hash128 id)
-{
-    size_t at = first_of(index, count, id);
-    return at < count ? index[at].number : -1;
-}
 
 /* ---- records ---- */
 
@@ -110,9 +75,9 @@ static void match_rows(struct taking *taking)
     int rows = taking->old->plan->rows;
     for (int r = 0; r < plan->rows; r++) {
         const struct stage *stage = &plan->tree[r];
-        int old = find(taking->by_record, (size_t)rows, stage->record);
+        int old = index_find(taking->by_record, (size_t)rows, stage->record);
         taking->from[r] = -1;
-        if (old >= 0 || find(taking->by_state, (size_t)rows, stage->state) >= 0) taking->taken->common++;
+        if (old >= 0 || index_find(taking->by_state, (size_t)rows, stage->state) >= 0) taking->taken->common++;
         if (final(taking->status[r]) || old < 0) continue;
         if (taking->old->damaged[old]) taking->taken->damaged++;
         if (!usable(taking, stage, old)) continue;
@@ -183,7 +148,7 @@ static bool note_file(void *context, const struct checkpoint_name *name)
  * stage before. */
 static bool partial_fits(const struct taking *taking, const struct stage *stage)
 {
-    int old = find(taking->by_state, (size_t)taking->old->plan->rows, stage->state);
+    int old = index_find(taking->by_state, (size_t)taking->old->plan->rows, stage->state);
     return old >= 0 && taking->old->plan->tree[old].start_step >= stage->start_step;
 }
 
@@ -194,7 +159,7 @@ static int take_state(const struct taking *taking, const struct stage *stage, bo
     bool taken = false;
     if (!done && checkpoint_there(taking->results_path, &own)) return 0;
     /* Every file of that state in turn: without sharing each cell left its own. */
-    for (size_t i = first_of(taking->by_file, taking->files, stage->state); i < taking->files && !taken; i++) {
+    for (size_t i = index_first(taking->by_file, taking->files, stage->state); i < taking->files && !taken; i++) {
         struct checkpoint_name name = taking->file[taking->by_file[i].number];
         if (!hash_equal(name.state, stage->state)) break;
         if (name.partial != partial) continue;
@@ -235,12 +200,12 @@ static int prepare(struct taking *taking, struct error *err)
         taking->by_record[r] = (struct indexed){old->tree[r].record, r};
         taking->by_state[r] = (struct indexed){old->tree[r].state, r};
     }
-    qsort(taking->by_record, (size_t)old->rows, sizeof *taking->by_record, by_id);
-    qsort(taking->by_state, (size_t)old->rows, sizeof *taking->by_state, by_id);
+    index_sort(taking->by_record, (size_t)old->rows);
+    index_sort(taking->by_state, (size_t)old->rows);
     TRY(checkpoint_look(taking->old->path, note_file, taking, err));
     taking->by_file = memory_array(taking->files + 1, sizeof *taking->by_file);
     for (size_t f = 0; f < taking->files; f++) taking->by_file[f] = (struct indexed){taking->file[f].state, (int)f};
-    qsort(taking->by_file, taking->files, sizeof *taking->by_file, by_id);
+    index_sort(taking->by_file, taking->files);
     TRY(store_reader_open(taking->results_path, &reader, err));
     int status = store_read_marks(reader, taking->plan, taking->status, taking->plan->rows, &damaged, err);
     store_reader_close(&reader);
