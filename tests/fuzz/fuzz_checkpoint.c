@@ -53,7 +53,7 @@ static const char *results_path(void)
     return path;
 }
 
-static const char *checkpoint_path(void)
+static const char *input_path(void)
 {
     static char path[512];
     snprintf(path, sizeof path, "%s/r.stages/000000000000abcd0000000000001234.h5", fuzz_folder());
@@ -64,7 +64,7 @@ static void read_image(struct image *image)
 {
     struct error err = {0};
     char *bytes;
-    CHECK(file_read(checkpoint_path(), IMAGE_MOST, &bytes, &image->count, &err) == 0, "%s", err.text);
+    CHECK(file_read(input_path(), IMAGE_MOST, &bytes, &image->count, &err) == 0, "%s", err.text);
     memcpy(image->bytes, bytes, image->count);
     memory_free(bytes);
 }
@@ -87,7 +87,7 @@ static void clear_away(void)
 {
     char folder[512];
     snprintf(folder, sizeof folder, "%s/r.stages", fuzz_folder());
-    unlink(checkpoint_path());
+    unlink(input_path());
     rmdir(folder);
 }
 
@@ -301,7 +301,7 @@ static void change_objects(struct image *image, const struct operation *operatio
 static void write_file(const struct image *image)
 {
     char file[80];
-    snprintf(file, sizeof file, "%s", strstr(checkpoint_path(), "r.stages"));
+    snprintf(file, sizeof file, "%s", strstr(input_path(), "r.stages"));
     fuzz_file(0, file, image->bytes, image->count);
 }
 
