@@ -178,10 +178,13 @@ static int check_before(const char *path, const struct plan *plan, struct error 
     return status;
 }
 
-static int open_together(struct store *store, struct error *err)
+/* Each rank opens the file for itself.  Nothing that ranks write needs another rank, and a handle that they share makes
+ * HDF5 wait for all of them where it opens, closes and writes its superblock: one that meets a full disk there, or a
+ * rank that dies, leaves the others waiting for ever.  Every rank writes back the superblock it read. */
+static int open_alone(struct store *store, struct error *err)
 {
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fapl_mpio(access_list, store->comm, MPI_INFO_NULL);
+    H5Pset_fapl_mpio(access_list, MPI_COMM_SELF, MPI_INFO_NULL);
     store->file = H5Fopen(store->path, H5F_ACC_RDWR, access_list);
     int status = store->file < 0 ? hdf_fail(err, store->path, "cannot be opened through MPI-IO") : 0;
     H5Pclose(access_list);
@@ -200,15 +203,17 @@ int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct 
     if (!err) err = &local;
     if (rank == 0) status = check_before(path, plan, err);
     status = agree(opened->comm, status, err);
-    if (status == 0) status = agree(opened->comm, open_together(opened, err), err);
-    bool together = status == 0; /* closing is collective: only a file that all have open can be closed */
-    if (together) status = agree(opened->comm, open_rest(opened, err), err);
+    if (status == 0) {
+        status = open_alone(opened, err);
+        if (status == 0) status = open_rest(opened, err);
+        status = agree(opened->comm, status, err);
+    }
     if (status == 0) {
         *store = opened;
         return 0;
     }
     close_objects(opened);
-    if (together) H5Fclose(opened->file);
+    if (opened->file >= 0) H5Fclose(opened->file);
     release(&opened);
     return -1;
 }
@@ -219,29 +224,6 @@ int store_sync(struct store *store, struct error *err)
     return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
 }
 
-static void on_closing_error(MPI_File *file, int *code, ...)
-{
-    char reason[MPI_MAX_ERROR_STRING] = "no reason given";
-    int length;
-    struct error err;
-    (void)file;
-    MPI_Error_string(*code, reason, &length);
-    error_set(&err, ERROR_OUTSIDE, "the results file cannot be closed: %s", reason);
-    hdf_give_up(&err);
-}
-
-/* Closing, HDF5 writes its superblock once more, on one rank; when that fails, the ranks wait in it for each other for
- * ever.  All rows are on disk by now, so all ranks may go at once. */
-static void no_waiting_while_closing(const struct store *store)
-{
-    MPI_File *file;
-    MPI_Errhandler handler;
-    if (H5Fget_vfd_handle(store->file, H5P_DEFAULT, (void **)&file) < 0) return;
-    MPI_File_create_errhandler(on_closing_error, &handler);
-    MPI_File_set_errhandler(*file, handler);
-    MPI_Errhandler_free(&handler);
-}
-
 int store_close(struct store **store, struct error *err)
 {
     if (!*store) return 0;
@@ -249,8 +231,11 @@ int store_close(struct store **store, struct error *err)
     if (!err) err = &local;
     int status = store_sync(*store, err);
     close_objects(*store);
-    no_waiting_while_closing(*store);
-    if (H5Fclose((*store)->file) < 0 && status == 0) status = hdf_fail(err, (*store)->path, "cannot be closed");
+    if (H5Fclose((*store)->file) < 0) {
+        /* HDF5 would try again in MPI_Finalize, and crash; the rows are on disk already. */
+        if (status == 0) hdf_fail(err, (*store)->path, "cannot be closed");
+        hdf_give_up(err);
+    }
     status = agree((*store)->comm, status, err);
     release(store);
     return status;
