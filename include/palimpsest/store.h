@@ -43,8 +43,9 @@ struct stage_provenance { /* what may differ between two runs of one sweep */
     double flops_per_second;
     int rank, attempts;
     char host[64];
-    char reason[256]; /* of a failure */
+    char reason[256]; /* of a failure; of a row that was taken over, REUSED_REASON, the file, and what stood there */
 };
+#define REUSED_REASON "reused from"
 int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err);
 /* What is known of a stage that is not committed: how its process fared.  Written before and while it runs, and read by
  * the next run when this one dies. */
@@ -60,7 +61,12 @@ int store_write_attempt(struct store *store, int row, const struct stage_attempt
 void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt);
 /* Each run of a sweep leaves one; the latest is read back. */
 int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err);
-int store_sync(struct store *store, struct error *err); /* own rows and marks are on disk after it */
+/* Own rows and marks are on disk after it, in the file that the path still names: ERROR_OUTSIDE when that was removed or
+ * replaced meanwhile. */
+int store_sync(struct store *store, struct error *err);
+/* Places that no stage fills (cells that the sweep excludes) get back the missing values they were made with, where they
+ * were damaged: *restored.  On one rank. */
+int store_restore_unfilled(struct store *store, int64_t *restored, struct error *err);
 
 /* ---- reading, serial, at any moment, also while ranks write ---- */
 

@@ -13,6 +13,7 @@ struct archive {
     enum stage_status *status; /* [rows]: pending also where damaged */
     bool *damaged;             /* [rows]: the mark or the record disagrees with its checksum */
     int damaged_rows;
+    int64_t strays; /* places of variables that no stage fills, and that hold something all the same */
     size_t *start; /* [rows + 1]: of each record in numbers; none where nothing is committed */
     double *numbers;
     struct stage_provenance *provenance; /* [rows] */

@@ -123,6 +123,18 @@ static int read_folder(struct coordinator *c, struct error *err)
     return status;
 }
 
+/* They are in no row's checksum, and would stay a number that nobody has measured. */
+static int restore_unfilled(struct coordinator *c, struct error *err)
+{
+    int64_t restored;
+    TRY(store_restore_unfilled(c->store, &restored, err));
+    if (restored == 0) return 0;
+    c->own_rows = true;
+    log_line(LOG_WARNING, "%s: %lld places that no stage fills were damaged; they are missing again",
+             c->options->results_path, (long long)restored);
+    return 0;
+}
+
 static int read_rows(struct coordinator *c, struct store_reader *reader, enum stage_status *row, struct error *err)
 {
     int damaged = 0;
@@ -130,6 +142,7 @@ static int read_rows(struct coordinator *c, struct store_reader *reader, enum st
     if (damaged > 0)
         log_line(LOG_WARNING, "%s: %d rows disagree with their checksums and are computed again",
                  c->options->results_path, damaged);
+    TRY(restore_unfilled(c, err));
     TRY(tell_ledger(c, reader, row, err));
     TRY(read_folder(c, err));
     return write_skipped(c, row, err);

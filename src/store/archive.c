@@ -160,6 +160,7 @@ static int read_archive(struct store_reader *reader, struct archive *archive, st
     archive->damaged = records.damaged;
     archive->start = records.start;
     archive->numbers = (double *)records.number;
+    archive->strays = records.strays;
     for (int r = 0; r < records.rows; r++) archive->damaged_rows += records.damaged[r];
     return read_provenance(&hdf, archive);
 }

@@ -1,7 +1,8 @@
 /* Records, put together again from the variables, and checked against the marks that commit them.
  *
  * A record is spread over the variables of its groups, and repeated where several cells share a stage.  The first place
- * gives a number, every further one must agree bit for bit; then the whole must have the mark's checksum. */
+ * gives a number, every further one must agree bit for bit; then the whole must have the mark's checksum.  Places that
+ * no stage fills are in no record, and must be as the skeleton was written. */
 #include "store_private.h"
 
 /* A NaN that no measurement makes: not read yet. */
@@ -46,7 +47,9 @@ static int read_column(const struct hdf *hdf, struct records *records, const str
     char *values = memory_array((size_t)count, width);
     int result = hdf_read_whole(hdf, column->name, numbers ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT8, count, values);
     for (int64_t i = 0; i < layout->cells && result == 0; i++) {
-        int row = layout->stage[i];
+        int row = column_stage(plan, column, i);
+        char *here = values + (size_t)(i * column->extent) * width;
+        if (row < 0) records->strays += !column_is_empty(column, here);
         if (row < 0 || records->status[row] == STATUS_PENDING) continue;
         if (numbers)
             take_numbers(records, plan, column, (const uint64_t *)values + i * column->extent, row);

@@ -1,5 +1,6 @@
 /* The variables of the root that stages fill.  Which there are, along which dimensions, and where each stands in a
  * stage's record follows from the plan and the table of fields alone. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +40,38 @@ int column_offset(const struct plan *plan, const struct column *column, unsigned
 {
     int offset = record_offset(groups, plan->sweep->instruments, &plan->extents, place, column->field);
     return offset < 0 ? -1 : offset + column->part;
+}
+
+int column_stage(const struct plan *plan, const struct column *column, int64_t place)
+{
+    int row = plan->group[column->group].stage[place];
+    if (row < 0 || column->field < 0) return row;
+    return column_offset(plan, column, plan->tree[row].groups, plan->tree[row].place) < 0 ? -1 : row;
+}
+
+/* One value of the column as the skeleton was written. */
+static size_t empty_value(const struct column *column, const void **value)
+{
+    static const int8_t excluded = STATUS_EXCLUDED;
+    static const double missing = NAN;
+    *value = column->field < 0 ? (const void *)&excluded : &missing;
+    return column->field < 0 ? sizeof excluded : sizeof missing;
+}
+
+bool column_is_empty(const struct column *column, const void *values)
+{
+    const void *empty;
+    size_t width = empty_value(column, &empty);
+    for (int i = 0; i < column->extent; i++)
+        if (memcmp((const char *)values + (size_t)i * width, empty, width) != 0) return false;
+    return true;
+}
+
+void column_make_empty(const struct column *column, void *values)
+{
+    const void *empty;
+    size_t width = empty_value(column, &empty);
+    for (int i = 0; i < column->extent; i++) memcpy((char *)values + (size_t)i * width, empty, width);
 }
 
 static int add_field(const struct plan *plan, int group, int id, struct column *column)

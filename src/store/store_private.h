@@ -86,6 +86,11 @@ void axes_dimensions(const struct plan *plan, int axis_count, const int *axis, s
 void dimensions_add(struct dimensions *dimensions, const char *name, int64_t length);
 /* Where the column stands in the record of a stage, or -1. */
 int column_offset(const struct plan *plan, const struct column *column, unsigned groups, int place);
+/* The row that fills a place of the column's group in this column; -1: none ever does. */
+int column_stage(const struct plan *plan, const struct column *column, int64_t place);
+/* The column's values at such a place, as the skeleton was written: bit by bit missing, or excluded. */
+bool column_is_empty(const struct column *column, const void *values);
+void column_make_empty(const struct column *column, void *values);
 
 /* ---- coordinates.c ---- */
 
@@ -149,6 +154,7 @@ struct records { /* of a whole file */
     bool *damaged;             /* [rows]: the mark, or the record in any of its views */
     size_t *start;             /* [rows + 1]: of each record in number; empty where there was no mark */
     uint64_t *number;          /* by their bits; they are doubles */
+    int64_t strays;            /* places that no stage fills, and that hold something */
 };
 /* plan NULL: marks only.  records_reset, also where the caller keeps it in a struct of its own. */
 int records_read(const struct hdf *hdf, const struct plan *plan, int rows, struct records *records);

@@ -111,7 +111,7 @@ static int commit_row(struct store *store, const struct taking *taking, int row,
     double *record = memory_array((size_t)length, sizeof *record);
     memcpy(reason, facts.reason, sizeof reason);
     reason[sizeof reason - 1] = '\0';
-    int written = snprintf(facts.reason, sizeof facts.reason, "reused from %s%s%s", taking->old->path,
+    int written = snprintf(facts.reason, sizeof facts.reason, REUSED_REASON " %s%s%s", taking->old->path,
                            reason[0] ? ": " : "", reason);
     if (written >= (int)sizeof facts.reason) facts.reason[sizeof facts.reason - 1] = '\0';
     refit(taking, stage, old, record);

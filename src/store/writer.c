@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_private.h"
@@ -218,10 +219,23 @@ int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct 
     return -1;
 }
 
+/* What is written into a file that has lost its name is on no disk that anybody will find. */
+static bool still_named(const struct store *store)
+{
+    struct stat held, named;
+    return fstat(store->descriptor, &held) == 0 && stat(store->path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}
+
 int store_sync(struct store *store, struct error *err)
 {
-    if (fdatasync(store->descriptor) == 0) return 0;
-    return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
+    if (fdatasync(store->descriptor) != 0)
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
+    if (still_named(store)) return 0;
+    return error_set(err, ERROR_OUTSIDE,
+                     "%s: was removed or replaced while this run wrote it; put it back if you have moved it, then run "
+                     "the same command again",
+                     store->path);
 }
 
 int store_close(struct store **store, struct error *err)
@@ -298,6 +312,44 @@ int store_write_record(struct store *store, const struct assignment *assignment,
         result = write_view(store, assignment, &views[v], values, status, err);
     memory_free(missing);
     return result;
+}
+
+static int restore_place(struct store *store, int column, int64_t place, void *values, struct error *err)
+{
+    const struct view view = {.group = store->column[column].group, .index = place};
+    hsize_t start[DIMENSIONS_MOST];
+    column_make_empty(&store->column[column], values);
+    view_start(store->plan, &view, start);
+    return slot_write(store, &store->slot[column], start, values, err);
+}
+
+static int restore_column(struct store *store, int c, int64_t *restored, struct error *err)
+{
+    const struct column *column = &store->column[c];
+    const struct slot *slot = &store->slot[c];
+    int64_t cells = store->plan->group[column->group].cells, first = 0;
+    while (first < cells && column_stage(store->plan, column, first) >= 0) first++;
+    if (first == cells) return 0;
+    size_t width = (size_t)column->extent * H5Tget_size(slot->type);
+    char *values = memory_array((size_t)cells, width);
+    int status = 0;
+    if (H5Dread(slot->dataset, slot->type, H5S_ALL, H5S_ALL, store->transfer, values) < 0)
+        status = hdf_fail(err, store->path, "%s cannot be read", slot->name);
+    for (int64_t i = first; i < cells && status == 0; i++) {
+        char *here = values + (size_t)i * width;
+        if (column_stage(store->plan, column, i) >= 0 || column_is_empty(column, here)) continue;
+        status = restore_place(store, c, i, here, err);
+        ++*restored;
+    }
+    memory_free(values);
+    return status;
+}
+
+int store_restore_unfilled(struct store *store, int64_t *restored, struct error *err)
+{
+    *restored = 0;
+    for (int c = 0; c < store->columns; c++) TRY(restore_column(store, c, restored, err));
+    return 0;
 }
 
 int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,

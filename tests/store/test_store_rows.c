@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "palimpsest/store.h"
+#include "palimpsest/store_archive.h"
 
 #include "plan_fixture.h"
 
@@ -261,6 +261,83 @@ static void a_mark_in_the_wrong_row_is_found(void **state)
     assert_int_equal(damaged, 1);
 }
 
+/* ---- places that no stage fills ---- */
+
+/* The first of a group without a stage: here sequences of two have no third place. */
+static int64_t unfilled_place(const struct plan *plan, int group)
+{
+    const struct group_layout *layout = &plan->group[group];
+    int64_t place = 0;
+    while (place < layout->cells && layout->stage[place] >= 0) place++;
+    assert_true(place < layout->cells);
+    return place;
+}
+
+static int64_t count_strays(void)
+{
+    struct archive *archive = NULL;
+    assert_int_equal(archive_read(path, &archive, &err), 0);
+    int64_t strays = archive->strays;
+    assert_int_equal(archive->damaged_rows, 0);
+    archive_destroy(&archive);
+    return strays;
+}
+
+static void restore(const struct plan *plan, int64_t expected)
+{
+    int64_t restored = 0;
+    struct store *store = open_store(plan);
+    if (rank == ranks - 1) {
+        assert_int_equal(store_restore_unfilled(store, &restored, &err), 0);
+        assert_int_equal(restored, expected);
+    }
+    close_store(&store);
+}
+
+static void damage_in_places_that_no_stage_fills_is_found_and_restored(void **state)
+{
+    (void)state;
+    const struct plan *plan = fixture->plan;
+    int64_t place = unfilled_place(plan, GROUP_PLACE + 2);
+    write_all(plan);
+    restore(plan, 0); /* nothing to do in whole files */
+    if (rank == 0) {
+        assert_int_equal(count_strays(), 0);
+        flip(data_of("status_third") + place, 1);
+        flip(data_of("third_accuracy_first") + place * 8 + 7, 6); /* a number now */
+        flip(data_of("third_accuracy_first") + place * 8, 0);     /* the same place */
+        flip(data_of("third_lm_loss") + (place * plan->extents.domains + 1) * 8,
+             3); /* still missing, but not as made */
+        assert_int_equal(count_strays(), 3);
+    }
+    restore(plan, 3);
+    if (rank != 0) return;
+    int damaged;
+    assert_int_equal(count_strays(), 0);
+    assert_int_equal(count_done(plan, &damaged), plan->rows);
+    assert_int_equal(damaged, 0);
+}
+
+/* ---- a file that loses its name ---- */
+
+static void a_sync_fails_once_the_file_is_removed_or_replaced(void **state)
+{
+    (void)state;
+    const struct plan *plan = fixture->plan;
+    for (int replaced = 0; replaced < 2; replaced++) {
+        create(plan);
+        struct store *store = open_store(plan);
+        assert_int_equal(store_sync(store, &err), 0);
+        MPI_Barrier(MPI_COMM_WORLD);
+        if (rank == 0) assert_int_equal(replaced ? store_create(path, plan, NULL, true, &err) : unlink(path), 0);
+        MPI_Barrier(MPI_COMM_WORLD);
+        assert_int_equal(store_sync(store, &err), -1);
+        assert_non_null(strstr(err.text, "was removed or replaced while this run wrote it"));
+        assert_int_equal(store_close(&store, &err), -1);
+        assert_null(store);
+    }
+}
+
 /* ---- tables ---- */
 
 static void provenance_and_the_latest_certificate_are_read_back(void **state)
@@ -416,6 +493,8 @@ int main(int count, char **argument)
         cmocka_unit_test(rows_without_a_mark_are_pending_and_failures_are_kept),
         cmocka_unit_test(a_flipped_bit_in_a_row_or_a_mark_is_found),
         cmocka_unit_test(a_mark_in_the_wrong_row_is_found),
+        cmocka_unit_test(damage_in_places_that_no_stage_fills_is_found_and_restored),
+        cmocka_unit_test(a_sync_fails_once_the_file_is_removed_or_replaced),
         cmocka_unit_test(attempts_are_read_back_and_a_damaged_one_is_none),
         cmocka_unit_test(provenance_and_the_latest_certificate_are_read_back),
         cmocka_unit_test(a_file_that_cannot_be_opened_fails_on_all_ranks_with_one_text),
