@@ -117,6 +117,8 @@ static int read_overview(struct store_reader *reader, struct overview *overview,
         if (status[r] == STATUS_PENDING || store_read_provenance(reader, r, &facts, err) != 0) continue;
         if (!(facts.started > 0)) continue;
         overview->trained += facts.training_seconds;
+        if (strncmp(facts.reason, REUSED_REASON, strlen(REUSED_REASON)) == 0)
+            continue; /* its times are another run's */
         overview->first_start = fmin(overview->first_start, facts.started);
         overview->last_end = fmax(overview->last_end, facts.started + facts.seconds);
     }
@@ -150,7 +152,7 @@ static void print_overview(struct store_reader *reader, const char *path, const 
            overview->count[STATUS_SKIPPED], left);
     printf("  numerics class %s\n", overview->numerics.class_name);
     if (overview->damaged > 0) printf("  %d rows are damaged and will be computed again\n", overview->damaged);
-    if (done > 0)
+    if (overview->last_end > 0)
         printf("  from first start to last end %s\n",
                format_duration(overview->last_end - overview->first_start, text, sizeof text));
     print_failures(reader, overview);
