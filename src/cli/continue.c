@@ -63,6 +63,38 @@ void list_differences(const struct store_origin *before, const char *explained, 
     memory_free(new);
 }
 
+/* A list of hashes in /sweep against those of the data as they are now.  name and hash are of the first of count
+ * structs of so many bytes. */
+static void compare_data(struct store_reader *reader, const char *list, const char *what, int count, const char *name,
+                         const struct hash128 *hash, size_t bytes, struct error *err)
+{
+    char **stored, line[2 * NAME_MAX_BYTES], text[HASH_TEXT];
+    int there;
+    if (store_read_labels(reader, list, &stored, &there, NULL) != 0) return;
+    for (int i = 0; i < count && there == count; i++) { /* another number of them is told by the settings */
+        hash_text(*(const struct hash128 *)((const char *)hash + (size_t)i * bytes), text);
+        snprintf(line, sizeof line, "%s %s", what, name + (size_t)i * bytes);
+        if (strcmp(stored[i], text) != 0) append(err, "data:", line);
+    }
+    for (int i = 0; i < there; i++) memory_free(stored[i]);
+    memory_free(stored);
+}
+
+static void list_changed_data(struct store_reader *reader, const struct world_facts *facts, struct error *err)
+{
+    const struct domain_facts *domain = facts->domain;
+    const struct task_facts *task = facts->task;
+    int domains = facts->domains + facts->task_domains;
+    compare_data(reader, "sweep/domains/training", "training text of domain", domains, domain->name, &domain->training,
+                 sizeof *domain, err);
+    compare_data(reader, "sweep/domains/reference", "evaluation text of domain", domains, domain->name,
+                 &domain->reference, sizeof *domain, err);
+    compare_data(reader, "sweep/tasks/training", "training items of task", facts->tasks, task->name, &task->training,
+                 sizeof *task, err);
+    compare_data(reader, "sweep/tasks/test", "test items of task", facts->tasks, task->name, &task->test, sizeof *task,
+                 err);
+}
+
 int continue_check(const char *path, const struct setup *setup, struct error *err)
 {
     struct store_reader *reader = NULL;
@@ -79,6 +111,7 @@ int continue_check(const char *path, const struct setup *setup, struct error *er
                        "changed:",
                        path, setup->sweep->path, path);
     list_differences(&origin, now, &setup->numerics, err);
+    list_changed_data(reader, world_facts(setup->world), err);
 done:
     memory_free(now);
     store_origin_reset(&origin);

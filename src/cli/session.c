@@ -95,12 +95,32 @@ static int remove_results(const char *path, struct error *err)
     return store_remove(path, err);
 }
 
+/* Results and their checkpoints would be put in the place of a link that leads nowhere, or that is thrown away. */
+static int check_link(const struct options *options, struct error *err)
+{
+    char target[4096];
+    struct stat facts;
+    ssize_t length = readlink(options->output, target, sizeof target - 1);
+    if (length < 0) return 0; /* no link */
+    target[length] = '\0';
+    if (stat(options->output, &facts) != 0)
+        return error_set(err, ERROR_INPUT,
+                         "%s: is a symbolic link to %s, which is not there; name the file itself with -o",
+                         options->output, target);
+    if (!options->fresh) return 0;
+    return error_set(err, ERROR_INPUT,
+                     "%s: is a symbolic link to %s; --fresh would remove the link and leave the results; name the file "
+                     "itself with -o",
+                     options->output, target);
+}
+
 /* Rank 0: the tree, and a results file that fits it. */
 static int prepare_results(const struct options *options, const struct lock_wish *wish, struct session *session,
                            struct error *err)
 {
     struct stat facts;
     TRY(check_folder(options->output, err));
+    TRY(check_link(options, err));
     TRY(reuse_check(options, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
     TRY(setup_check_memory(&session->setup, options, err));

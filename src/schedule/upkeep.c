@@ -74,9 +74,15 @@ int write_empty_row(struct coordinator *c, int stage, enum stage_status status, 
     return store_write_mark(c->store, assignment.row, status, NULL, plan_record_length(c->plan, stage), err);
 }
 
+/* Either what it needs is not there, or it is a later piece of a trunk that diverged, and diverged with it. */
 int write_skipped_row(struct coordinator *c, int stage, struct error *err)
 {
-    return write_empty_row(c, stage, ledger_status(c->ledger, stage), NULL, err);
+    enum stage_status status = ledger_status(c->ledger, stage);
+    char reason[64] = "";
+    if (status == STATUS_DIVERGED)
+        snprintf(reason, sizeof reason, "goes on from stage %d, whose training diverged",
+                 c->plan->stage[c->plan->stage[stage].parent].row);
+    return write_empty_row(c, stage, status, reason[0] ? reason : NULL, err);
 }
 
 static void sync_own_rows(struct coordinator *c, double now)

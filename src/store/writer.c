@@ -170,6 +170,8 @@ static int check_before(const char *path, const struct plan *plan, struct error 
     struct hash128 hash;
     struct hdf hdf = {.path = path, .err = err};
     TRY(store_check(path, err));
+    if (access(path, W_OK) != 0) /* MPI-IO would call it an invalid mode */
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened for writing: %s", path, strerror(errno));
     TRY(results_open(path, &hdf.file, err));
     int status = results_sweep_hash(&hdf, &hash);
     if (status == 0 && !hash_equal(hash, plan->sweep_hash))
