@@ -18,7 +18,8 @@
 
 enum { RANK_0 = 0, OTHER_RANKS = 1 };    /* bytes of the file */
 static const double BEATS_MISSED = 60;   /* seconds without a heartbeat: it may be dead */
-static const double WAIT_FOR_RANKS = 15; /* seconds that the ranks of a run may need to follow their dead mpirun */
+static const double THREE_BEATS = 15;    /* seconds without one: it is, when its job has ended as well */
+static const double WAIT_FOR_RANKS = 20; /* seconds that the ranks of a run may need to follow their dead mpirun */
 static const double SETTLE = 1;          /* seconds in which two that write at once see each other */
 
 struct holder { /* as it stands in the file, a line each */
@@ -54,12 +55,15 @@ static bool look_at_process(long process, long *parent, unsigned long long *star
                           parent, started) == 2;
 }
 
-/* A requeued job keeps its number, so how often it was restarted belongs to its name. */
+/* A requeued job keeps its number, so how often it was restarted belongs to its name; so does the cluster, since
+ * several may share a file system. */
 static void name_job(char *job, size_t size)
 {
     const char *slurm = getenv("SLURM_JOB_ID"), *restarts = getenv("SLURM_RESTART_COUNT"), *pbs = getenv("PBS_JOBID");
+    const char *cluster = getenv("SLURM_CLUSTER_NAME");
     if (slurm)
-        snprintf(job, size, "slurm %.32s.%.8s", slurm, restarts ? restarts : "0");
+        snprintf(job, size, "slurm %.20s.%.8s%s%.20s", slurm, restarts ? restarts : "0", cluster ? "@" : "",
+                 cluster ? cluster : "");
     else
         snprintf(job, size, pbs ? "pbs %.48s" : "none", pbs);
 }
@@ -143,7 +147,9 @@ static bool wait_for_other_ranks(int descriptor)
 
 /* ---- is the one who wrote the file still there? ---- */
 
-enum verdict { DEAD, ALIVE, SILENT }; /* SILENT: no heartbeat for long, and nothing that proves it dead */
+/* FADING: its job has ended, but its last heartbeat is too young to rely on that; SILENT: no heartbeat for long, and
+ * nothing that proves it dead. */
+enum verdict { DEAD, ALIVE, FADING, SILENT };
 
 /* Seconds since the file's time stamp by the clock of its file system; negative when that cannot be told. */
 static double heartbeat_age(const char *path, int descriptor)
@@ -165,7 +171,7 @@ static bool same_job_restarted(const char *job, const char *own)
 {
     size_t number = strcspn(own, ".");
     return strncmp(own, "slurm ", 6) == 0 && strncmp(job, own, number) == 0 && job[number] == '.' &&
-           strcmp(job, own) != 0;
+           strcmp(strchrnul(job, '@'), strchrnul(own, '@')) == 0 && strcmp(job, own) != 0;
 }
 
 static enum verdict judge(const struct run_lock *lock, const struct holder *holder, enum kernel_says kernel,
@@ -178,7 +184,8 @@ static enum verdict judge(const struct run_lock *lock, const struct holder *hold
         return is_running(holder, NULL) ? ALIVE : DEAD;
     }
     if (same_job_restarted(holder->job, own->job)) return DEAD;
-    if (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0) return DEAD;
+    if (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0)
+        return *age >= 0 && *age < THREE_BEATS ? FADING : DEAD;
     if (*age >= 0 && *age < BEATS_MISSED) return ALIVE;
     return strcmp(holder->host, own->host) == 0 ? DEAD : SILENT; /* this host, before it was started again */
 }
@@ -209,15 +216,16 @@ static int settle(const struct run_lock *lock, struct error *err)
     return refuse(lock, &holder, -1, false, err);
 }
 
-/* The byte is ours, or the file system has no such locks. */
-static int take_over(const struct run_lock *lock, enum kernel_says kernel, const struct lock_wish *wish,
+/* The byte is ours, or the file system has no such locks.  As try_to_take. */
+static int take_over(const struct run_lock *lock, enum kernel_says kernel, const struct lock_wish *wish, bool patient,
                      struct error *err)
 {
     struct holder holder;
     double age;
     if (read_holder(lock->descriptor, &holder)) {
         enum verdict verdict = judge(lock, &holder, kernel, wish->ended_job, &age);
-        if (verdict == ALIVE || (verdict == SILENT && !wish->break_lock))
+        if (verdict == FADING && patient) return 1;
+        if (verdict == ALIVE || verdict == FADING || (verdict == SILENT && !wish->break_lock))
             return refuse(lock, &holder, age, verdict == SILENT, err);
         log_line(LOG_NOTE, "%s: the run before (host %s, process %ld) has ended without a word; going on",
                  lock->results, holder.host, holder.process);
@@ -256,7 +264,7 @@ static int try_to_take(struct run_lock *lock, const struct lock_wish *wish, bool
     if (lock->descriptor < 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", lock->path, strerror(errno));
     enum kernel_says kernel = lock_byte(lock->descriptor, RANK_0, F_WRLCK);
-    if (kernel != KERNEL_HELD) return still_there(lock) ? take_over(lock, kernel, wish, err) : 1;
+    if (kernel != KERNEL_HELD) return still_there(lock) ? take_over(lock, kernel, wish, patient, err) : 1;
     read_holder(lock->descriptor, &holder);
     if (patient && on_its_way_out(lock, &holder)) return 1;
     return refuse(lock, &holder, -1, false, err);

@@ -27,6 +27,7 @@ static int start(void **unused)
     (void)unused;
     unsetenv("SLURM_JOB_ID");
     unsetenv("SLURM_RESTART_COUNT");
+    unsetenv("SLURM_CLUSTER_NAME");
     unsetenv("PBS_JOBID");
     unlink(path);
     lock = NULL;
@@ -221,11 +222,13 @@ static void a_holder_whose_job_has_ended_is_dead(void **unused)
 {
     char job[64];
     (void)unused;
-    write_far_lock("slurm 17.0", 1);
+    write_far_lock("slurm 17.0", 13); /* two more seconds, and it has missed three heartbeats */
     run_lock_job(results, job, sizeof job);
     assert_string_equal(job, "slurm 17.0");
     assert_refused(&(struct lock_wish){.ended_job = "slurm 18.0"}, "batch job slurm 17.0");
+    double before = clock_seconds();
     assert_taken(&(struct lock_wish){.ended_job = "slurm 17.0"});
+    assert_true(clock_seconds() - before > 1);
     run_lock_job(results, job, sizeof job);
     assert_string_equal(job, "");
 }
@@ -241,6 +244,11 @@ static void a_requeued_job_takes_over_from_itself(void **unused)
     assert_taken(&no_wish);
     write_far_lock("slurm 171.1", 1);
     assert_refused(&no_wish, "slurm 171.1");
+    write_far_lock("slurm 17.1@east", 1);
+    setenv("SLURM_CLUSTER_NAME", "west", 1);
+    assert_refused(&no_wish, "slurm 17.1@east"); /* the same number elsewhere */
+    setenv("SLURM_CLUSTER_NAME", "east", 1);
+    assert_taken(&no_wish);
 }
 
 static void a_holder_from_before_this_host_was_started_again_is_dead(void **unused)
