@@ -17,8 +17,8 @@ from sentences import Skipped, run_sentences, sentence
 
 FOLDER = scratch_folder()
 SWEEP, UNDISTURBED = FOLDER / "sweep.yaml", FOLDER / "undisturbed.h5"
-# One stage of 1,200 steps, about two thirds of a second, and others that take no time.
-TEXT = sweep_text(size="[nano]", tokens="[2Ki, 384Ki]", variety="[1]", seed=1)
+# One stage of 816 steps, about half a second, and others that take no time.
+TEXT = sweep_text(size="[nano]", tokens="[2Ki, 256Ki]", variety="[1]", seed=1)
 NOBODY = 65534
 YEAR = 365 * 86400
 
@@ -130,7 +130,7 @@ def files_that_may_not_be_read_or_written_are_refused_by_name():
     need_nobody()
     folder, results = subfolder("permissions")
     belongs_to_nobody(folder)
-    stopped = as_nobody("run", SWEEP, "-o", results, "--time-limit", "500ms")
+    stopped = as_nobody("run", SWEEP, "-o", results, "--time-limit", "300ms")
     assert stopped.status == 75, stopped
     stages = folder / "results.stages"
     stages.mkdir(exist_ok=True)
@@ -170,16 +170,14 @@ def a_results_file_that_is_replaced_by_a_folder_is_told_before_and_while_running
     results.mkdir()
     refused(run(results), f"{results}: is not a regular file", status=2)
     results.rmdir()
-    for ranks in (None, 3):
-        running = Running(results, ranks)
-        results.rename(folder / "aside.h5")
-        results.mkdir()
-        refused(running.ended(), f"{results}: was removed or replaced while this run wrote it")
-        assert not list(results.iterdir())
-        results.rmdir()
-        (folder / "aside.h5").rename(results)
-        goes_on(results)
-        results.unlink()
+    running = Running(results, 3)
+    results.rename(folder / "aside.h5")
+    results.mkdir()
+    refused(running.ended(), f"{results}: was removed or replaced while this run wrote it")
+    assert not list(results.iterdir())
+    results.rmdir()
+    (folder / "aside.h5").rename(results)
+    goes_on(results)
 
 
 @sentence
@@ -258,7 +256,7 @@ def a_full_disk_is_told_and_with_room_again_the_run_goes_on():
         refused(run(results), "No space left on device")
         (folder / "filler").unlink()
         assert not [path.name for path in folder.iterdir() if path.name != "results.h5.lock"]
-    stopped = run(results, "--time-limit", "500ms")
+    stopped = run(results, "--time-limit", "300ms")
     assert stopped.status == 75, stopped
     for ranks in (None, 3):
         fill(folder, 8 << 10)  # a checkpoint does not fit
@@ -303,7 +301,7 @@ def a_clock_that_jumps_does_not_lengthen_a_time_limit():
     for number, (years, stages) in enumerate(((-1, 0), (-1, 2), (1, 2))):
         results = FOLDER / f"limited {number}.h5"
         began = time.monotonic()
-        done = run(results, "--time-limit", "800ms", **jumping(years, stages))
+        done = run(results, "--time-limit", "300ms", **jumping(years, stages))
         assert done.status == 75 and time.monotonic() - began < 10, done
     goes_on(results)
 
@@ -332,9 +330,10 @@ def a_clock_that_is_wrong_by_a_year_takes_no_lock_from_a_run_that_lives():
 
 # ---- numbers and data ----
 
-DIVERGING = TEXT.replace("tokens:  [2Ki, 512Ki]", "tokens:  [0, 2Ki, 4Ki, 8Ki]").replace(
-    "measure:", "zip:\n  recipe: {pretrain.learning_rate: [2e-3, 1], pretrain.beta2: [0.95, 0], pretrain.clip: [1, 0],"
-    " pretrain.epsilon: [1e-8, 1e-300]}\nmeasure:")
+RECIPES = ("  recipe: {pretrain.learning_rate: [2e-3, 1], pretrain.beta2: [0.95, 0], pretrain.clip: [1, 0], "
+           "pretrain.epsilon: [1e-8, 1e-300]}")
+DIVERGING = sweep_text(size="[nano]", tokens="[0, 2Ki, 4Ki, 8Ki]", variety="[1]", seed=1).replace(
+    "measure:", f"zip:\n{RECIPES}\nmeasure:")
 
 
 @sentence
