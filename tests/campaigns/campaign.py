@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "end_to_end"))
 
 SECONDS = 60  # that a run may take before it counts as hanging; it should take about two
+OUT_OF_ORDER = "interpose: OUT OF ORDER"  # said by interpose.c
 AT_WORK = "another run is at work"  # said of the ranks that a killed mpirun leaves behind for a moment
 
 
@@ -193,6 +194,8 @@ class Campaign:
         with open(folder / "log", "rb") as log:
             log.seek(start)
             said = log.read().decode(errors="replace")
+        if OUT_OF_ORDER in said:
+            raise Failure("unequal", f"a power cut would lose what counts as kept: {said[-4000:]}")
         return Ended(status, said, time.monotonic() - began, landed)
 
     def finish(self, folder, *options, **how):

@@ -12,7 +12,9 @@
  *   tear         half of the bytes are written, then SIGKILL
  *   short        half of the bytes are written, and the call says so
  *   full         no room on the device, from this call on for every write to every file of ours
- *   fail         the call fails once: EIO, no memory, or an MPI error given to the communicator's error handler */
+ *   fail         the call fails once: EIO, no memory, or an MPI error given to the communicator's error handler
+ *
+ * Besides it watches the order of syncs, whatever the order it has, and ends a process with 98 that breaks it. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -157,6 +159,71 @@ static enum action meet(const char *call, const char *file)
     return action;
 }
 
+/* ---- what a power cut would need ----
+ *
+ * A kill loses nothing that the kernel has, so no trial shows a sync that is missing.  Its order is watched instead: a
+ * file is written under another name, and synced before it gets its own, and its folder is before a row is written that
+ * may count on it. */
+
+static struct {
+    dev_t device;
+    ino_t inode;
+} unsynced[64];
+static int unsynced_files;
+static bool unsynced_name; /* a file was renamed; its folder was not synced yet */
+
+static bool has_name_of_its_own(const char *file)
+{
+    return file && (strcmp(file, "checkpoint") == 0 || strcmp(file, "partial") == 0 || strcmp(file, "skeleton") == 0);
+}
+
+static void broken_order(const char *text)
+{
+    fprintf(stderr, "interpose: OUT OF ORDER: %s\n", text);
+    _exit(98);
+}
+
+static int find_unsynced(const struct stat *facts)
+{
+    int at = 0;
+    while (at < unsynced_files && (unsynced[at].device != facts->st_dev || unsynced[at].inode != facts->st_ino)) at++;
+    return at;
+}
+
+static void note_write(int descriptor, const char *file)
+{
+    struct stat facts;
+    if (file && strcmp(file, "results") == 0 && unsynced_name)
+        broken_order("a row is written before the folder of a renamed file was synced");
+    if (!has_name_of_its_own(file) || fstat(descriptor, &facts) != 0) return;
+    pthread_mutex_lock(&lock);
+    int at = find_unsynced(&facts);
+    if (at == (int)(sizeof unsynced / sizeof *unsynced)) broken_order("too many files are written at once");
+    if (at == unsynced_files) unsynced_files++;
+    unsynced[at].device = facts.st_dev;
+    unsynced[at].inode = facts.st_ino;
+    pthread_mutex_unlock(&lock);
+}
+
+static void note_sync(int descriptor, const char *file)
+{
+    struct stat facts;
+    if (file && (strcmp(file, "stages") == 0 || strcmp(file, "folder") == 0)) unsynced_name = false;
+    if (!has_name_of_its_own(file) || fstat(descriptor, &facts) != 0) return;
+    pthread_mutex_lock(&lock);
+    int at = find_unsynced(&facts);
+    if (at < unsynced_files) unsynced[at] = unsynced[--unsynced_files];
+    pthread_mutex_unlock(&lock);
+}
+
+static void note_rename(const char *from)
+{
+    struct stat facts;
+    if (!has_name_of_its_own(kind_of_file(from)) || stat(from, &facts) != 0) return;
+    if (find_unsynced(&facts) < unsynced_files) broken_order("a file is renamed before it was synced");
+    unsynced_name = true;
+}
+
 static int refuse(enum action action)
 {
     errno = action == FULL ? ENOSPC : EIO;
@@ -182,7 +249,9 @@ static size_t allowed(enum action action, size_t count)
 
 ssize_t write(int descriptor, const void *bytes, size_t count)
 {
-    enum action action = meet("write", kind_of_descriptor(descriptor));
+    const char *file = kind_of_descriptor(descriptor);
+    note_write(descriptor, file);
+    enum action action = meet("write", file);
     if (fails(action)) return refuse(action);
     ssize_t written = syscall(SYS_write, descriptor, bytes, allowed(action, count));
     die_if(action == TEAR || action == AFTER);
@@ -191,7 +260,9 @@ ssize_t write(int descriptor, const void *bytes, size_t count)
 
 ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off_t place)
 {
-    enum action action = meet("write", kind_of_descriptor(descriptor));
+    const char *file = kind_of_descriptor(descriptor);
+    note_write(descriptor, file);
+    enum action action = meet("write", file);
     if (fails(action)) return refuse(action);
     ssize_t written = syscall(SYS_pwrite64, descriptor, bytes, allowed(action, count), place);
     die_if(action == TEAR || action == AFTER);
@@ -206,7 +277,9 @@ ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t place)
 /* A torn or short one writes its first part only. */
 ssize_t pwritev64(int descriptor, const struct iovec *part, int parts, off_t place)
 {
-    enum action action = meet("write", kind_of_descriptor(descriptor));
+    const char *file = kind_of_descriptor(descriptor);
+    note_write(descriptor, file);
+    enum action action = meet("write", file);
     if (fails(action)) return refuse(action);
     bool less = (action == TEAR || action == SHORT) && parts > 0;
     ssize_t written = less ? syscall(SYS_pwrite64, descriptor, part[0].iov_base, half_of(part[0].iov_len), place)
@@ -247,12 +320,21 @@ int ftruncate64(int descriptor, off_t length)
 
 int ftruncate(int descriptor, off_t length) { return ftruncate64(descriptor, length); }
 
-int fsync(int descriptor) { PASS("fsync", kind_of_descriptor(descriptor), syscall(SYS_fsync, descriptor)); }
+int fsync(int descriptor)
+{
+    note_sync(descriptor, kind_of_descriptor(descriptor));
+    PASS("fsync", kind_of_descriptor(descriptor), syscall(SYS_fsync, descriptor));
+}
 
-int fdatasync(int descriptor) { PASS("fsync", kind_of_descriptor(descriptor), syscall(SYS_fdatasync, descriptor)); }
+int fdatasync(int descriptor)
+{
+    note_sync(descriptor, kind_of_descriptor(descriptor));
+    PASS("fsync", kind_of_descriptor(descriptor), syscall(SYS_fdatasync, descriptor));
+}
 
 int rename(const char *from, const char *to)
 {
+    note_rename(from);
     PASS("rename", kind_of_file(from), syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
 }
 
@@ -267,6 +349,8 @@ int mkdir(const char *path, mode_t mode)
 static int open_file(const char *path, int flags, mode_t mode)
 {
     const char *call = (flags & O_ACCMODE) == O_RDONLY ? "open_to_read" : "open_to_write";
+    if (flags & O_CREAT && has_name_of_its_own(kind_of_file(path)) && !ends(path, ".tmp"))
+        broken_order("a file is written under the name that says it is whole");
     PASS(call, kind_of_file(path), syscall(SYS_openat, AT_FDCWD, path, flags, mode));
 }
 
