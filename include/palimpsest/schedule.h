@@ -45,13 +45,13 @@ int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, st
 /* Every stage that runs leaves a checkpoint at its next step, and all leave with ERROR_STOPPED.  Async-signal-safe: for
  * SIGTERM and SIGINT without mpirun; heeded on rank 0. */
 void schedule_request_drain(void);
-/* The process is about to be ended from outside: nobody shall hold it against the stage that runs here.
- * Async-signal-safe: for SIGTERM and SIGINT under mpirun. */
-void schedule_forgive(void);
 /* The same for SIGUSR1, which batch systems send before the end of a job, but up to a minute earlier than they were told
  * to: in the last eleven minutes of a run with options->warned it is taken for that, what runs leaves a checkpoint, and
  * work goes on until the limit calls for the drain.  A second one drains at once. */
 void schedule_suggest_drain(void);
+/* The process is about to be ended from outside: nobody shall hold it against the stage that runs here.
+ * Async-signal-safe: for SIGTERM and SIGINT under mpirun. */
+void schedule_forgive(void);
 
 /* All ranks agree: 0 when status is 0 everywhere, else -1 everywhere, with the error of the lowest rank that failed. */
 int schedule_agree(MPI_Comm comm, int status, struct error *err);

@@ -25,6 +25,8 @@ int store_clean(const char *path, struct error *err);
 /* Whether everything in the file that no stage writes (names, coordinates, the sweep, HDF5's own structure) is as
  * store_create left it, without HDF5; -1: damaged, cut short, changed by another program, or no results file. */
 int store_check(const char *path, struct error *err);
+/* 0: it is a results file of palimpsest, whole or damaged. */
+int store_recognise(const char *path, struct error *err);
 
 struct store;
 /* MPI-IO for all ranks of comm (collective: all succeed or all fail with one text); plan must be the plan that made the

@@ -113,7 +113,7 @@ int file_read(const char *path, size_t most, char **bytes, size_t *count, struct
 int folder_create(const char *path, struct error *err)
 {
     struct stat facts;
-    if (mkdir(path, 0777) == 0) return 0;
+    if (mkdir(path, 0777) == 0) return file_sync_folder(path, err);
     if (errno == EEXIST && stat(path, &facts) == 0 && S_ISDIR(facts.st_mode)) return 0;
     return fail(err, "cannot be created as a folder", path);
 }

@@ -12,8 +12,8 @@ enum { ANSWER = 16384 };          /* bytes; qstat -f of a job with a long enviro
 
 bool first_process(void)
 {
-    /* Open MPI's mpirun, then other launchers; SLURM_PROCID last: a batch script hands its own down to mpirun. */
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+    /* Open MPI's mpirun, then other launchers.  Not SLURM_PROCID: what srun starts without MPI is alone. */
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         const char *rank = getenv(names[n]);
         if (rank) return strcmp(rank, "0") == 0;

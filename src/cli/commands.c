@@ -87,6 +87,7 @@ static int carry_out(enum command command, int count, char **arguments)
         print_help(command);
         return 0;
     }
+    if (command != COMMAND_RUN && !first_process()) return 0; /* under mpirun one process does it */
     if (status == 0) {
         log_configure(options.verbose ? LOG_DEBUG : LOG_NOTE, -1);
         status = rows[command].carry_out(&options, &err);

@@ -166,12 +166,19 @@ static double heartbeat_age(const char *path, int descriptor)
            1e-9 * (double)(now.st_mtim.tv_nsec - beat.st_mtim.tv_nsec);
 }
 
-/* Another incarnation of the same batch job: the one before is over. */
+/* How often a job was restarted, by its name. */
+static long restarts_of(const char *job)
+{
+    const char *dot = strchr(job, '.');
+    return dot ? strtol(dot + 1, NULL, 10) : 0;
+}
+
+/* A later incarnation of the same batch job: the one before is over. */
 static bool same_job_restarted(const char *job, const char *own)
 {
     size_t number = strcspn(own, ".");
     return strncmp(own, "slurm ", 6) == 0 && strncmp(job, own, number) == 0 && job[number] == '.' &&
-           strcmp(strchrnul(job, '@'), strchrnul(own, '@')) == 0 && strcmp(job, own) != 0;
+           strcmp(strchrnul(job, '@'), strchrnul(own, '@')) == 0 && restarts_of(job) < restarts_of(own);
 }
 
 static enum verdict judge(const struct run_lock *lock, const struct holder *holder, enum kernel_says kernel,
@@ -187,7 +194,8 @@ static enum verdict judge(const struct run_lock *lock, const struct holder *hold
     if (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0)
         return *age >= 0 && *age < THREE_BEATS ? FADING : DEAD;
     if (*age >= 0 && *age < BEATS_MISSED) return ALIVE;
-    return strcmp(holder->host, own->host) == 0 ? DEAD : SILENT; /* this host, before it was started again */
+    return strcmp(holder->host, own->host) == 0 && *age >= 0 ? DEAD
+                                                             : SILENT; /* this host, before it was started again */
 }
 
 static int refuse(const struct run_lock *lock, const struct holder *holder, double age, bool silent, struct error *err)
@@ -222,7 +230,9 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
 {
     struct holder holder;
     double age;
+    bool elsewhere = false; /* a file server may hold their lock for a host that is gone */
     if (read_holder(lock->descriptor, &holder)) {
+        elsewhere = !same_host(&holder, &lock->own);
         enum verdict verdict = judge(lock, &holder, kernel, wish->ended_job, &age);
         if (verdict == FADING && patient) return 1;
         if (verdict == ALIVE || verdict == FADING || (verdict == SILENT && !wish->break_lock))
@@ -230,11 +240,10 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
         log_line(LOG_NOTE, "%s: the run before (host %s, process %ld) has ended without a word; going on",
                  lock->results, holder.host, holder.process);
     }
-    if (!wait_for_other_ranks(lock->descriptor))
+    if (!wait_for_other_ranks(lock->descriptor) && !(elsewhere && wish->break_lock))
         return error_set(err, ERROR_OUTSIDE,
-                         "%s: ranks of a run that was killed are still at work on it; end them, then "
-                         "run this again",
-                         lock->results);
+                         "%s: ranks of a run that was killed are still at work on it; end them, then run this again%s",
+                         lock->results, elsewhere ? "; if you know that they are dead, add --break-lock" : "");
     if (write_holder(lock) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", lock->path, strerror(errno));
     return kernel == KERNEL_CANNOT ? settle(lock, err) : 0;
@@ -256,6 +265,19 @@ static bool on_its_way_out(const struct run_lock *lock, const struct holder *hol
     return !is_running(holder, &orphan) || orphan;
 }
 
+/* A file server may keep the lock of a host that lost its power until that host is back.  A new file takes the place of
+ * the locked one; a holder that lives after all learns it at its next heartbeat.  As try_to_take. */
+static int take_from_afar(const struct run_lock *lock, const struct holder *holder, const struct lock_wish *wish,
+                          bool patient, struct error *err)
+{
+    double age;
+    enum verdict verdict = judge(lock, holder, KERNEL_HELD, wish->ended_job, &age);
+    bool ours = verdict == DEAD || (verdict == SILENT && wish->break_lock);
+    if (ours && patient && unlink(lock->path) == 0) return 1;
+    if (verdict == FADING && patient) return 1;
+    return refuse(lock, holder, age, verdict == SILENT, err);
+}
+
 /* -1: refused; 0: taken; 1: try again. */
 static int try_to_take(struct run_lock *lock, const struct lock_wish *wish, bool patient, struct error *err)
 {
@@ -266,6 +288,8 @@ static int try_to_take(struct run_lock *lock, const struct lock_wish *wish, bool
     enum kernel_says kernel = lock_byte(lock->descriptor, RANK_0, F_WRLCK);
     if (kernel != KERNEL_HELD) return still_there(lock) ? take_over(lock, kernel, wish, patient, err) : 1;
     read_holder(lock->descriptor, &holder);
+    if (holder.process != 0 && !same_host(&holder, &lock->own))
+        return take_from_afar(lock, &holder, wish, patient, err);
     if (patient && on_its_way_out(lock, &holder)) return 1;
     return refuse(lock, &holder, -1, false, err);
 }

@@ -55,12 +55,15 @@ int command_merge(const struct options *options, struct error *err)
 {
     struct archive **archive = memory_array((size_t)options->input_count, sizeof *archive);
     struct merged merged;
+    struct run_lock *lock = NULL;
     int status = check_names(options, err);
+    if (status == 0) status = run_lock_take(options->output, &(struct lock_wish){.break_lock = false}, &lock, err);
     if (status == 0) status = read_all(options, archive, err);
     if (status == 0)
         status =
             store_merge((const struct archive *const *)archive, options->input_count, options->output, &merged, err);
     if (status == 0) tell(options, archive, &merged);
+    run_lock_release(&lock);
     for (int f = 0; f < options->input_count; f++) archive_destroy(&archive[f]);
     memory_free(archive);
     return status;

@@ -43,6 +43,7 @@ static int read_stored(const struct options *options, char *name, size_t size, s
     int status = 0;
     name[0] = 0;
     if (options->fresh || access(options->output, F_OK) != 0) return 0;
+    TRY_DONE(store_check(options->output, err));
     TRY_DONE(store_reader_open(options->output, &reader, err));
     TRY_DONE(store_read_origin(reader, &origin, err));
     snprintf(name, size, "%s", origin.numerics.class_name);

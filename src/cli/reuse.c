@@ -15,15 +15,13 @@ bool same_file(const char *a, const char *b)
 int reuse_check(const struct options *options, struct error *err)
 {
     for (int i = 0; i < options->reuse_count; i++) {
-        struct store_reader *reader = NULL;
         const char *old = options->reuse[i];
         if (same_file(old, options->output))
             return error_set(err, ERROR_INPUT,
                              "--reuse %s: is the file that is being written; without --reuse a run continues its own "
                              "results, and a changed sweep needs a new file: name it with -o",
                              old);
-        if (store_reader_open(old, &reader, err) != 0) return error_prefix(err, "--reuse");
-        store_reader_close(&reader);
+        if (store_check(old, err) != 0) return error_prefix(err, "--reuse");
     }
     return 0;
 }

@@ -86,13 +86,10 @@ static int check_folder(const char *path, struct error *err)
 /* Only what is ours is thrown away: a mistyped -o must not cost anybody a file. */
 static int remove_results(const char *path, struct error *err)
 {
-    struct store_reader *reader = NULL;
     struct stat facts;
-    if (stat(path, &facts) != 0) return store_remove(path, err); /* checkpoints may have stayed */
-    if (store_reader_open(path, &reader, err) != 0)
+    if (stat(path, &facts) == 0 && store_recognise(path, err) != 0)
         return error_prefix(err, "--fresh removes results of palimpsest only; remove this yourself if it is to go");
-    store_reader_close(&reader);
-    return store_remove(path, err);
+    return store_remove(path, err); /* also checkpoints that stayed without their file */
 }
 
 /* Results and their checkpoints would be put in the place of a link that leads nowhere, or that is thrown away. */

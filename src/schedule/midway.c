@@ -3,6 +3,7 @@
  * A checkpoint every T seconds of work costs `cost` each and saves T / 2 of work at a failure on average; the sum is
  * least at T = sqrt(2 cost M), M the mean time between failures (Young 1974; Daly 2006, first order). */
 #include <math.h>
+#include <stdatomic.h>
 
 #include "schedule_private.h"
 
@@ -103,16 +104,27 @@ static int save(struct worker *worker, const struct assignment *assignment, cons
     return 0;
 }
 
-/* A damaged one is as good as none: the stage starts from its parent. */
+/* One id may stand for a stage that was cut elsewhere: what lies before its start belongs to another stage. */
+static bool is_within(const struct assignment *assignment, const struct state *state, bool partial)
+{
+    bool ended = state->step == assignment->stop_step;
+    return ended ||
+           (partial && state->moments && state->step >= assignment->start_step && state->step < assignment->stop_step);
+}
+
+/* One that is damaged or of no use is as good as none: the stage starts from its parent. */
 static struct state *read_begun(struct worker *worker, const struct instruction *instruction, enum begun what)
 {
     struct checkpoint_name name = name_of(&instruction->assignment, what == BEGUN_PARTIAL);
     struct state *state = NULL;
     struct error why;
     if (!(instruction->begun & what)) return NULL;
-    if (checkpoint_read(worker->results_path, &name, &state, &why) == 0) return state;
-    log_line(LOG_WARNING, "%s; the stage is computed again", why.text);
-    return NULL;
+    if (checkpoint_read(worker->results_path, &name, &state, &why) != 0) {
+        log_line(LOG_WARNING, "%s; the stage is computed again", why.text);
+        return NULL;
+    }
+    if (!is_within(&instruction->assignment, state, name.partial)) state_destroy(&state);
+    return state;
 }
 
 static struct state *find_begun(struct worker *worker, const struct instruction *instruction)
@@ -147,6 +159,7 @@ static int begin(struct worker *worker, const struct instruction *instruction, i
     worker->attempt = instruction->attempt;
     worker->attempt.step = step;
     worker->passed = 0;
+    atomic_signal_fence(memory_order_release); /* the handler reads what stands above */
     at_work = worker->noted ? worker : NULL;
     log_line(LOG_DEBUG, "row %d begins at step %lld", worker->row, (long long)step);
     return note_attempt(worker, worker->attempt.running, err);
@@ -156,7 +169,6 @@ static int begin(struct worker *worker, const struct instruction *instruction, i
 static int end(struct worker *worker, struct error *err)
 {
     at_work = NULL;
-    if (worker->attempt.running == 1) return 0; /* the row that follows says more */
     return note_attempt(worker, 0, err);
 }
 
@@ -182,13 +194,12 @@ static int run_stretch(struct worker *worker, const struct assignment *assignmen
 static int give_back(struct worker *worker, const struct assignment *assignment, const struct state *state,
                      struct error *err)
 {
-    at_work = NULL;
     if (state->step > worker->saved_step) TRY(save(worker, assignment, state, err));
     return note_attempt(worker, 0, err);
 }
 
-int midway_run(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
-               struct report *report, struct error *err)
+static int run_to_the_end(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
+                          struct report *report, struct error *err)
 {
     const struct assignment *assignment = &instruction->assignment;
     struct state *begun = find_begun(worker, instruction);
@@ -198,13 +209,19 @@ int midway_run(struct worker *worker, const struct instruction *instruction, str
         return -1;
     }
     for (;;) {
-        if (run_stretch(worker, assignment, begun, result, err) != 0) {
-            at_work = NULL;
-            return -1;
-        }
+        TRY(run_stretch(worker, assignment, begun, result, err));
         if (!result->paused) return end(worker, err);
         if (worker->pausing) return give_back(worker, assignment, result->state, err);
         TRY(save(worker, assignment, result->state, err));
         begun = result->state;
     }
+}
+
+int midway_run(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
+               struct report *report, struct error *err)
+{
+    int status = run_to_the_end(worker, instruction, result, report, err);
+    at_work = NULL;
+    if (status != 0) note_attempt(worker, 0, NULL); /* the process lives: whatever failed, the stage did not kill it */
+    return status;
 }

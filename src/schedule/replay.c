@@ -144,6 +144,7 @@ static int read_rows(struct coordinator *c, struct store_reader *reader, enum st
                  c->options->results_path, damaged);
     TRY(restore_unfilled(c, err));
     TRY(tell_ledger(c, reader, row, err));
+    TRY(store_sync(c->store, err)); /* what a killed run wrote and did not sync counts from here on */
     TRY(read_folder(c, err));
     return write_skipped(c, row, err);
 }

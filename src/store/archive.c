@@ -168,6 +168,7 @@ static int read_archive(struct store_reader *reader, struct archive *archive, st
 int archive_read(const char *path, struct archive **archive, struct error *err)
 {
     struct store_reader *reader = NULL;
+    TRY(store_check(path, err));
     TRY(store_reader_open(path, &reader, err));
     struct archive *read = memory_allocate(sizeof *read);
     read->path = memory_text(path);

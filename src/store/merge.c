@@ -302,6 +302,8 @@ static bool carry_file(void *context, const struct checkpoint_name *file)
     bool done = status_of(carrying->merging, row) == STATUS_DONE;
     if (done && name.partial) return true;
     if (done) name.record = plan->tree[row].record;
+    struct checkpoint_name own = name;
+    if (checkpoint_there(carrying->path, &own) && checkpoint_check(carrying->path, &own, NULL) == 0) return true;
     carrying->status = checkpoint_take(carrying->from->path, &name, carrying->path, name.copy, &taken, carrying->err);
     return true;
 }

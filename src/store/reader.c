@@ -31,7 +31,7 @@ static int check_format(const struct hdf *hdf)
 }
 
 /* What is no file of ours by its outside; a pipe, above all, must not be waited for. */
-static int check_outside(const char *path, struct error *err)
+int results_look(const char *path, struct error *err)
 {
     struct stat facts;
     if (stat(path, &facts) != 0 || access(path, R_OK) != 0)
@@ -51,7 +51,7 @@ static int check_outside(const char *path, struct error *err)
 int results_open(const char *path, hid_t *file, struct error *err)
 {
     hdf_begin();
-    TRY(check_outside(path, err));
+    TRY(results_look(path, err));
     struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
     if (hdf.file < 0)
         return hdf_fail(err, path, "is damaged or cut short (restore it from a copy, or move it away and run anew)");

@@ -30,8 +30,9 @@ static void take_numbers(struct records *records, const struct plan *plan, const
 {
     const struct stage *stage = &plan->tree[row];
     int offset = column_offset(plan, column, stage->groups, stage->place);
+    if (offset < 0) return;
     uint64_t *record = records->number + records->start[row] + offset;
-    for (int i = 0; offset >= 0 && i < column->extent; i++) {
+    for (int i = 0; i < column->extent; i++) {
         if (record[i] == unread) record[i] = values[i];
         if (record[i] != values[i]) records->damaged[row] = true;
     }

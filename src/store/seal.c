@@ -236,9 +236,23 @@ static int compare(int descriptor, const char *path, struct seal *seal, struct e
     return memcmp(&found, &right, sizeof found) == 0 ? 0 : damaged(path, err);
 }
 
+int store_recognise(const char *path, struct error *err)
+{
+    struct block block;
+    TRY(results_look(path, err));
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
+    struct stat facts;
+    bool ours = fstat(descriptor, &facts) == 0 && find_block(descriptor, (uint64_t)facts.st_size, &block);
+    close(descriptor);
+    return ours ? 0
+                : error_set(err, ERROR_INPUT, "%s: is no results file of palimpsest, or one that was cut short", path);
+}
+
 int store_check(const char *path, struct error *err)
 {
     struct seal seal = {.stretch = NULL};
+    TRY(results_look(path, err));
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
     int status = compare(descriptor, path, &seal, err);

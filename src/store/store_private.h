@@ -184,6 +184,8 @@ struct store_reader {
     char *path;
 };
 /* Opens serially and checks that it is a results file of this format. */
+/* What is no file of ours by its outside: missing, no regular file, empty, not HDF5.  Nothing of it is parsed. */
+int results_look(const char *path, struct error *err);
 int results_open(const char *path, hid_t *file, struct error *err);
 int results_sweep_hash(const struct hdf *hdf, struct hash128 *hash);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -181,16 +182,44 @@ static int check_before(const char *path, const struct plan *plan, struct error 
     return status;
 }
 
+/* Open MPI's ompio takes a semaphore of the host, named after the last part of the path, whenever it opens a file.  A
+ * process that is killed while it holds it leaves it taken, and every later open on that host would wait for ever: so
+ * it is removed before each open.  That of another user cannot be. */
+static char *semaphore_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return memory_format("/OMPIO_%s", slash ? slash + 1 : path);
+}
+
+static int tell_open_failure(const char *path, const char *semaphore, struct error *err)
+{
+    char *file = memory_format("/dev/shm/sem.%s", semaphore + 1);
+    bool others = access(file, F_OK) == 0 && access(file, W_OK) != 0;
+    hdf_fail(err, path, "cannot be opened through MPI-IO");
+    if (others)
+        error_set(err, ERROR_OUTSIDE,
+                  "%s: cannot be opened through MPI-IO: another user's run on this host has results of the same name "
+                  "(%s); choose another name, or add `--mca io romio321` to mpirun",
+                  path, file);
+    memory_free(file);
+    return -1;
+}
+
 /* Each rank opens the file for itself.  Nothing that ranks write needs another rank, and a handle that they share makes
  * HDF5 wait for all of them where it opens, closes and writes its superblock: one that meets a full disk there, or a
  * rank that dies, leaves the others waiting for ever.  Every rank writes back the superblock it read. */
 static int open_alone(struct store *store, struct error *err)
 {
+    char *path = memory_format("%s%s", strchr(store->path, '/') ? "" : "./", store->path); /* ompio needs a slash */
+    char *semaphore = semaphore_of(store->path);
+    sem_unlink(semaphore);
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fapl_mpio(access_list, MPI_COMM_SELF, MPI_INFO_NULL);
-    store->file = H5Fopen(store->path, H5F_ACC_RDWR, access_list);
-    int status = store->file < 0 ? hdf_fail(err, store->path, "cannot be opened through MPI-IO") : 0;
+    store->file = H5Fopen(path, H5F_ACC_RDWR, access_list);
+    int status = store->file < 0 ? tell_open_failure(store->path, semaphore, err) : 0;
     H5Pclose(access_list);
+    memory_free(semaphore);
+    memory_free(path);
     return status;
 }
 

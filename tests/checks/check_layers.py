@@ -41,7 +41,7 @@ FOREIGN = {
 # The C library and POSIX: any room.
 SYSTEM = set("""
     assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h setjmp.h signal.h spawn.h stdalign.h
-    stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h strings.h tgmath.h time.h
+    semaphore.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h strings.h tgmath.h time.h
     uchar.h wchar.h wctype.h dirent.h dlfcn.h fcntl.h ftw.h getopt.h glob.h libgen.h link.h malloc.h poll.h pthread.h
     pwd.h sched.h termios.h unistd.h sys/auxv.h sys/file.h sys/ioctl.h sys/mman.h sys/resource.h sys/stat.h
     sys/statvfs.h sys/sysinfo.h sys/time.h sys/types.h sys/uio.h sys/utsname.h sys/wait.h

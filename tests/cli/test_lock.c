@@ -242,6 +242,8 @@ static void a_requeued_job_takes_over_from_itself(void **unused)
     assert_refused(&no_wish, "node17"); /* another task of the same incarnation */
     setenv("SLURM_RESTART_COUNT", "2", 1);
     assert_taken(&no_wish);
+    write_far_lock("slurm 17.3", 1);
+    assert_refused(&no_wish, "slurm 17.3"); /* a later incarnation than this one */
     write_far_lock("slurm 171.1", 1);
     assert_refused(&no_wish, "slurm 171.1");
     write_far_lock("slurm 17.1@east", 1);
@@ -249,6 +251,21 @@ static void a_requeued_job_takes_over_from_itself(void **unused)
     assert_refused(&no_wish, "slurm 17.1@east"); /* the same number elsewhere */
     setenv("SLURM_CLUSTER_NAME", "east", 1);
     assert_taken(&no_wish);
+}
+
+static void a_lock_that_a_file_server_keeps_for_a_dead_host_is_left_behind(void **unused)
+{
+    static const struct lock_wish over = {.ended_job = "slurm 17.0"}, broken = {.break_lock = true};
+    (void)unused;
+    for (int way = 0; way < 2; way++) {
+        pid_t server = holder(hold_as_rank_0); /* the byte stays locked, whatever the file says */
+        write_far_lock("slurm 17.0", 20);
+        assert_refused(&no_wish, "node17");
+        write_far_lock("slurm 17.0", 3600);
+        assert_refused(&no_wish, "add --break-lock");
+        assert_taken(way == 0 ? &over : &broken);
+        end(server);
+    }
 }
 
 static void a_holder_from_before_this_host_was_started_again_is_dead(void **unused)
@@ -324,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup(a_clock_that_is_ahead_elsewhere_is_no_proof_of_death, start),
         cmocka_unit_test_setup(a_holder_whose_job_has_ended_is_dead, start),
         cmocka_unit_test_setup(a_requeued_job_takes_over_from_itself, start),
+        cmocka_unit_test_setup(a_lock_that_a_file_server_keeps_for_a_dead_host_is_left_behind, start),
         cmocka_unit_test_setup(a_holder_from_before_this_host_was_started_again_is_dead, start),
         cmocka_unit_test_setup(a_lock_file_that_says_nothing_is_taken, start),
         cmocka_unit_test_setup(a_heartbeat_is_the_time_stamp_of_the_file, start),

@@ -115,6 +115,25 @@ def states_that_are_kept_are_measured_again_and_not_trained_again():
     expect_equal(FOLDER / "undisturbed.h5", results)
 
 
+@sentence
+def what_lies_before_a_finer_cut_is_not_taken_for_the_middle_of_the_stage_after_it():
+    coarse, fine = FOLDER / "coarse.h5", FOLDER / "fine.h5"
+    process = start("run", SWEEP, "-o", coarse)
+    wait_for(coarse.exists, process)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=60) == 75
+    part, = partial_checkpoints(coarse)
+    text = LONG.replace("[1Mi]", "[768Ki, 1Mi]")
+    run_sweep(FOLDER, "fine undisturbed", text)
+    fine.with_suffix(".stages").mkdir()
+    (fine.parent / "fine.stages" / part.name).write_bytes(part.read_bytes())
+    done = palimpsest("run", SWEEP, "-o", fine)
+    assert done.status == 0, done
+    expect_equal(FOLDER / "fine undisturbed.h5", fine)
+    SWEEP.write_text(LONG)
+
+
 # ---- a stage that kills its process ----
 
 DEADLY = """\
@@ -171,6 +190,18 @@ def the_number_of_attempts_is_an_option():
     results = FOLDER / "deadly once.h5"
     deaths, status = runs_until_it_survives(results, None, "--attempts", "1")
     assert (deaths, status) == (3, 1), (deaths, status)
+
+
+@sentence
+def a_disk_that_takes_no_checkpoints_condemns_nothing():
+    results, folder = FOLDER / "no room.h5", FOLDER / "no room.stages"
+    SWEEP.write_text(LONG)
+    folder.write_text("in the way")
+    for _ in range(7):
+        done = palimpsest("run", SWEEP, "-o", results, "--checkpoint-every", "1ms")
+        assert done.status == 3 and str(folder) in done.err, done
+    folder.unlink()
+    goes_on(results)
 
 
 @sentence

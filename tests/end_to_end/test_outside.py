@@ -2,6 +2,7 @@
 3 (2 where the command itself is wrong), and once the hindrance is gone the same command ends with the same bits."""
 
 import atexit
+import ctypes
 import os
 import re
 import shutil
@@ -153,14 +154,16 @@ def files_that_may_not_be_read_or_written_are_refused_by_name():
 
 @sentence
 def a_results_folder_that_is_removed_while_running_ends_the_run():
-    for ranks, options, words in ((None, (), "was removed or replaced while this run wrote it"), (3, OFTEN, "No such file")):
+    for ranks, options in ((None, ()), (3, OFTEN)):
         folder, results = subfolder(f"removed {ranks}")
         running = Running(results, ranks, *options)
         if options:
             running.wait_for(has_checkpoint(results))
         folder.rename(FOLDER / f"gone {ranks}")  # at once, so that no file comes in between
         shutil.rmtree(FOLDER / f"gone {ranks}")
-        refused(running.ended(), f"{folder}/results.", words)
+        done = running.ended()
+        refused(done, f"{folder}/results.")
+        assert "was removed or replaced while this run wrote it" in done.err or "No such file" in done.err, done
         assert not folder.exists()
 
 
@@ -405,6 +408,20 @@ def fresh_copy(folder, arguments):
     done = palimpsest(*arguments[:-1], folder / "fresh.h5")
     assert done.status == 0, done
     return folder / "fresh.h5"
+
+
+@sentence
+def a_semaphore_of_open_mpi_that_a_killed_process_left_taken_stops_nobody():
+    results = FOLDER / "semaphore.h5"
+    library = ctypes.CDLL(None)
+    library.sem_open.restype = ctypes.c_void_p
+    name = f"/OMPIO_{results.name}".encode()
+    assert library.sem_open(name, os.O_CREAT, 0o644, 0), "cannot be made"
+    try:
+        done = run(results, ranks=3)
+    finally:
+        library.sem_unlink(name)
+    assert done.status == 0, done
 
 
 if __name__ == "__main__":

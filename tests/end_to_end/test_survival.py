@@ -102,9 +102,13 @@ def a_second_run_is_refused_with_the_name_of_the_first_which_is_not_disturbed():
     results = FOLDER / "contested.h5"
     process = start("run", FOLDER / "sweep.yaml", "-o", results)
     wait_for_rows(process, results, 1)
-    for options in ((), ("--fresh",), ("--break-lock",)):
-        second = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, *options)
-        assert second.status == 3 and f"process {process.pid}" in second.err, second
+    process.send_signal(signal.SIGSTOP)  # it holds the lock as long as it takes to ask for it
+    try:
+        for options in ((), ("--fresh",), ("--break-lock",)):
+            second = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, *options)
+            assert second.status == 3 and f"process {process.pid}" in second.err, second
+    finally:
+        process.send_signal(signal.SIGCONT)
     assert process.wait(timeout=120) == 0
     expect_equal(UNDISTURBED, results)
     assert not Path(f"{results}.lock").exists()

@@ -17,6 +17,9 @@ const struct view *plan_views(const struct plan *plan, int stage) { return plan-
 const int *plan_needs(const struct plan *plan, int stage) { return plan->need + plan->stage[stage].first_need; }
 int plan_record_length(const struct plan *plan, int stage) { return 1 + (plan->stage[stage].row & 3); }
 
+/* A stage's last step tells the stages apart; none gets there step by step. */
+static int64_t end_of(struct hash128 state) { return (int64_t)state.low + 1000000; }
+
 void plan_assign(const struct plan *plan, int number, struct assignment *assignment)
 {
     const struct stage *stage = &plan->stage[number];
@@ -25,6 +28,7 @@ void plan_assign(const struct plan *plan, int number, struct assignment *assignm
                                       .kind = stage->parent < 0 ? STAGE_INITIAL : STAGE_TRUNK,
                                       .needs = stage->needs,
                                       .views = stage->views,
+                                      .stop_step = end_of(stage->state),
                                       .state = stage->state};
     if (stage->parent >= 0) assignment->parent = plan->stage[stage->parent].state;
     for (int n = 0; n < stage->needs; n++) assignment->need[n] = plan->stage[plan_needs(plan, number)[n]].state;
@@ -38,10 +42,11 @@ void cell_resolve(const struct sweep *sweep, const struct world_facts *facts, in
 
 /* ---- stage ---- */
 
-static struct state *state_of(struct hash128 id)
+static struct state *state_at(int64_t step)
 {
     struct state *state = memory_allocate(sizeof *state);
-    state->step = (int64_t)id.low;
+    state->step = step;
+    state->moments = (float *)state; /* there are some; nobody looks at them */
     return state;
 }
 
@@ -53,10 +58,10 @@ void state_destroy(struct state **state)
 
 static void check_inputs(const struct assignment *assignment, const struct stage_inputs *inputs)
 {
-    int64_t expected = assignment->kind == STAGE_INITIAL ? 0 : (int64_t)assignment->parent.low;
+    int64_t expected = assignment->kind == STAGE_INITIAL ? 0 : end_of(assignment->parent);
     fake_log.wrong_inputs += (inputs->parent ? inputs->parent->step : 0) != expected;
     for (int n = 0; n < assignment->needs; n++)
-        fake_log.wrong_inputs += inputs->needs[n]->step != (int64_t)assignment->need[n].low;
+        fake_log.wrong_inputs += inputs->needs[n]->step != end_of(assignment->need[n]);
 }
 
 /* A state in the middle of a stage holds the steps done; its end, the number of the state. */
@@ -84,8 +89,7 @@ int stage_run(struct workshop *workshop, const struct assignment *assignment, co
     result->paused = sleep_in_steps(pause, context, first, &result->steps);
     result->steps -= first;
     if (assignment->stage == fake.diverges) return error_set(err, ERROR_STAGE, "loss became nan at step 7");
-    result->state = state_of(assignment->state);
-    if (result->paused) result->state->step = first + result->steps;
+    result->state = state_at(result->paused ? first + result->steps : end_of(assignment->state));
     return 0;
 }
 
@@ -280,7 +284,7 @@ int checkpoint_read(const char *path, const struct checkpoint_name *name, struct
     if (broken) fake.unreadable = -1;
     if (file >= 0) close(file);
     int status = readable ? 0 : error_set(err, ERROR_OUTSIDE, "%s: damaged", file_name);
-    if (readable) *state = state_of((struct hash128){.low = (uint64_t)step});
+    if (readable) *state = state_at(step);
     memory_free(file_name);
     return status;
 }
