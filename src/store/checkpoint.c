@@ -35,8 +35,8 @@ static struct front front_of(const struct checkpoint_name *name, const char *con
 char *checkpoint_folder(const char *results_path)
 {
     size_t length = strlen(results_path);
-    if (length > 3 && strcmp(results_path + length - 3, ".h5") == 0) length -= 3;
-    return memory_format("%.*s.stages", (int)length, results_path);
+    bool ends = length > 3 && strcmp(results_path + length - 3, ".h5") == 0;
+    return memory_format("%.*s%s", (int)(ends ? length - 3 : length), results_path, ends ? ".stages" : "-stages");
 }
 
 char *checkpoint_path(const char *results_path, const struct checkpoint_name *name)

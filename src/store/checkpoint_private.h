@@ -18,7 +18,8 @@ _Static_assert(sizeof(struct front) == FRONT_BYTES, "the block in front has no g
 
 /* ---- checkpoint.c ---- */
 
-/* RESULTS.stages for RESULTS.h5; memory_free, as the next. */
+/* RESULTS.stages for RESULTS.h5, and NAME-stages for any other name, so that `a` and `a.h5` do not share one;
+ * memory_free, as the next. */
 char *checkpoint_folder(const char *results_path);
 char *checkpoint_path(const char *results_path, const struct checkpoint_name *name);
 /* What the block says is a checkpoint of this program and of a file of so many bytes; and it is the one of that name.

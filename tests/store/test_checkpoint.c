@@ -132,6 +132,21 @@ static void assert_refused(void)
     assert_non_null(strstr(err.text, name));
 }
 
+static void results_with_and_without_an_ending_have_folders_of_their_own(void **unused)
+{
+    (void)unused;
+    struct state *state = make_state(false, 0);
+    char bare[sizeof results];
+    snprintf(bare, sizeof bare, "%.*s", (int)strlen(results) - 3, results);
+    assert_int_equal(checkpoint_write(bare, &whole, state, &err), 0);
+    write_state(state);
+    assert_int_equal(store_remove(results, &err), 0);
+    assert_false(checkpoint_there(results, &whole));
+    assert_true(checkpoint_there(bare, &whole));
+    assert_int_equal(store_remove(bare, &err), 0);
+    state_destroy(&state);
+}
+
 static void one_that_is_gone_is_named(void **state)
 {
     (void)state;
@@ -348,6 +363,7 @@ int main(void)
         cmocka_unit_test(every_bit_of_a_state_comes_back),
         cmocka_unit_test(equal_states_give_equal_files),
         cmocka_unit_test(copies_are_kept_apart_and_go_one_by_one),
+        cmocka_unit_test(results_with_and_without_an_ending_have_folders_of_their_own),
         cmocka_unit_test(one_that_is_gone_is_named),
         cmocka_unit_test(a_checkpoint_cut_short_at_any_length_is_refused),
         cmocka_unit_test(a_flipped_bit_anywhere_is_found),
