@@ -105,8 +105,7 @@ void variable_reset(struct variable *variable);
 int store_read_labels(struct store_reader *reader, const char *dimension, char ***labels, int *count,
                       struct error *err);
 
-/* ---- checkpoints: RESULTS.stages/<state id>[-copy][.part].h5, for results RESULTS.h5; NAME-stages/ for another NAME
- * ---- */
+/* ---- checkpoints: RESULTS.stages/<state id>[-copy][.part].h5; of results not named *.h5 in NAME-stages/ ---- */
 
 struct checkpoint_name {
     struct hash128 state;  /* that is held, or that the stage will end with */
