@@ -96,6 +96,7 @@ struct hash128 {
 #define HASH_TEXT 33 /* 32 hexadecimal digits and the end */
 struct hash128 hash_bytes(const void *bytes, size_t count);
 bool hash_equal(struct hash128 a, struct hash128 b);
+int hash_order(struct hash128 a, struct hash128 b); /* below, at or above 0, as numbers; for qsort and bsearch */
 void hash_text(struct hash128 hash, char text[HASH_TEXT]);
 int hash_parse(const char *text, struct hash128 *hash); /* -1 when text is not 32 hexadecimal digits */
 /* Feeds named values one after the other; the same calls give the same hash on every machine. */

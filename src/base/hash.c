@@ -15,6 +15,12 @@ struct hash128 hash_bytes(const void *bytes, size_t count)
 
 bool hash_equal(struct hash128 a, struct hash128 b) { return a.low == b.low && a.high == b.high; }
 
+int hash_order(struct hash128 a, struct hash128 b)
+{
+    if (a.high != b.high) return a.high < b.high ? -1 : 1;
+    return (a.low > b.low) - (a.low < b.low);
+}
+
 void hash_text(struct hash128 hash, char text[HASH_TEXT])
 {
     snprintf(text, HASH_TEXT, "%016" PRIx64 "%016" PRIx64, hash.high, hash.low);

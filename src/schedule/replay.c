@@ -79,9 +79,8 @@ struct folder {
 static int by_state(const void *left, const void *right)
 {
     const struct numbered *a = left, *b = right;
-    if (a->state.high != b->state.high) return a->state.high < b->state.high ? -1 : 1;
-    if (a->state.low != b->state.low) return a->state.low < b->state.low ? -1 : 1;
-    return a->copy - b->copy;
+    int order = hash_order(a->state, b->state);
+    return order != 0 ? order : a->copy - b->copy;
 }
 
 /* True: it stays. */

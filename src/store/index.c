@@ -6,9 +6,8 @@
 static int by_id(const void *left, const void *right)
 {
     const struct indexed *a = left, *b = right;
-    if (a->id.high != b->id.high) return a->id.high < b->id.high ? -1 : 1;
-    if (a->id.low != b->id.low) return a->id.low < b->id.low ? -1 : 1;
-    return (a->number > b->number) - (a->number < b->number);
+    int order = hash_order(a->id, b->id);
+    return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
 }
 
 void index_sort(struct indexed *index, size_t count)
