@@ -146,5 +146,7 @@ int file_write_atomic(const char *path, const void *bytes, size_t count, struct 
 int file_read(const char *path, size_t most, char **bytes, size_t *count, struct error *err);
 int file_sync_folder(const char *path_inside, struct error *err); /* makes a rename or unlink beside it durable */
 int folder_create(const char *path, struct error *err);           /* no error when it is there */
+/* Whether path still leads to the file behind an open descriptor: it was neither removed nor replaced. */
+bool file_is_named(int descriptor, const char *path);
 
 #endif

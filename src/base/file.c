@@ -117,3 +117,10 @@ int folder_create(const char *path, struct error *err)
     if (errno == EEXIST && stat(path, &facts) == 0 && S_ISDIR(facts.st_mode)) return 0;
     return fail(err, "cannot be created as a folder", path);
 }
+
+bool file_is_named(int descriptor, const char *path)
+{
+    struct stat held, named;
+    return fstat(descriptor, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}

@@ -249,14 +249,6 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
     return kernel == KERNEL_CANNOT ? settle(lock, err) : 0;
 }
 
-/* A holder that leaves removes the file; whoever got the lock on a removed one tries again on a new one. */
-static bool still_there(const struct run_lock *lock)
-{
-    struct stat held, named;
-    return fstat(lock->descriptor, &held) == 0 && stat(lock->path, &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
-}
-
 /* A rank 0 whose mpirun was killed follows it within moments. */
 static bool on_its_way_out(const struct run_lock *lock, const struct holder *holder)
 {
@@ -286,7 +278,9 @@ static int try_to_take(struct run_lock *lock, const struct lock_wish *wish, bool
     if (lock->descriptor < 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", lock->path, strerror(errno));
     enum kernel_says kernel = lock_byte(lock->descriptor, RANK_0, F_WRLCK);
-    if (kernel != KERNEL_HELD) return still_there(lock) ? take_over(lock, kernel, wish, patient, err) : 1;
+    /* A holder that leaves removes the file; whoever got the lock on a removed one tries again on a new one. */
+    bool still_there = file_is_named(lock->descriptor, lock->path);
+    if (kernel != KERNEL_HELD) return still_there ? take_over(lock, kernel, wish, patient, err) : 1;
     read_holder(lock->descriptor, &holder);
     if (holder.process != 0 && !same_host(&holder, &lock->own))
         return take_from_afar(lock, &holder, wish, patient, err);
@@ -352,7 +346,8 @@ int run_lock_beat(void *context, struct error *err)
 {
     struct run_lock *lock = context;
     struct holder holder;
-    if (!still_there(lock)) return error_set(err, ERROR_OUTSIDE, "%s: was removed while this run held it", lock->path);
+    if (!file_is_named(lock->descriptor, lock->path))
+        return error_set(err, ERROR_OUTSIDE, "%s: was removed while this run held it", lock->path);
     if (!read_holder(lock->descriptor, &holder) || !same_holder(&holder, &lock->own))
         return error_set(err, ERROR_OUTSIDE, "%s: was taken over by host %s, process %ld while this run held it",
                          lock->path, holder.host, holder.process);
@@ -365,7 +360,7 @@ void run_lock_release(struct run_lock **lock)
     struct holder holder;
     if (!*lock) return;
     bool ours = (*lock)->first && read_holder((*lock)->descriptor, &holder) && same_holder(&holder, &(*lock)->own);
-    if (ours && still_there(*lock)) unlink((*lock)->path);
+    if (ours && file_is_named((*lock)->descriptor, (*lock)->path)) unlink((*lock)->path);
     lock_destroy(lock);
 }
 

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <semaphore.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store_private.h"
@@ -250,19 +249,12 @@ int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct 
     return -1;
 }
 
-/* What is written into a file that has lost its name is on no disk that anybody will find. */
-static bool still_named(const struct store *store)
-{
-    struct stat held, named;
-    return fstat(store->descriptor, &held) == 0 && stat(store->path, &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
-}
-
 int store_sync(struct store *store, struct error *err)
 {
     if (fdatasync(store->descriptor) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be synced: %s", store->path, strerror(errno));
-    if (still_named(store)) return 0;
+    /* What is written into a file that has lost its name is on no disk that anybody will find. */
+    if (file_is_named(store->descriptor, store->path)) return 0;
     return error_set(err, ERROR_OUTSIDE,
                      "%s: was removed or replaced while this run wrote it; put it back if you have moved it, then run "
                      "the same command again",

@@ -4,6 +4,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,12 +86,29 @@ static void reading_refuses_folders_missing_and_large_files(void **context)
     memory_free(path);
 }
 
+static void a_file_that_was_replaced_or_removed_has_lost_its_name(void **context)
+{
+    (void)context;
+    char *path = memory_format("%s/c", folder);
+    struct error err;
+    assert_int_equal(file_write_atomic(path, "old", 3, &err), 0);
+    int descriptor = open(path, O_RDONLY);
+    assert_true(file_is_named(descriptor, path));
+    assert_int_equal(file_write_atomic(path, "new", 3, &err), 0);
+    assert_false(file_is_named(descriptor, path));
+    unlink(path);
+    assert_false(file_is_named(descriptor, path));
+    close(descriptor);
+    memory_free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back_and_replaced_whole),
         cmocka_unit_test(a_write_that_cannot_succeed_leaves_nothing_behind),
         cmocka_unit_test(reading_refuses_folders_missing_and_large_files),
+        cmocka_unit_test(a_file_that_was_replaced_or_removed_has_lost_its_name),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
