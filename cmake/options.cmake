@@ -1,5 +1,6 @@
 # How palimpsest is compiled.
 option(PALIMPSEST_TESTS "build the tests (needs cmocka)" ON)
+option(PALIMPSEST_TILES "matrix products by tiles of our own where the processor fuses multiply and add; OFF: all by OpenBLAS" ON)
 option(PALIMPSEST_WERROR "warnings are errors" OFF)
 option(PALIMPSEST_SANITIZE "address and undefined-behaviour sanitizers" OFF)
 option(PALIMPSEST_FUZZ "the fuzz targets instead of the tests (needs clang with libFuzzer), sanitizers on" OFF)

@@ -133,7 +133,6 @@ double random_normal(struct random_cursor *cursor); /* standard normal (Marsagli
 void random_permutation(struct random_cursor *cursor, uint32_t count, uint32_t *order); /* order[count], uniform */
 
 /* ---- real functions with the same bits on every machine, exact to about one unit in the last place ---- */
-
 double real_log(double x); /* natural; -inf at 0, NaN below */
 double real_exp(double x);
 double real_power(double base, uint64_t exponent); /* by repeated squaring */
@@ -146,7 +145,6 @@ int file_write_atomic(const char *path, const void *bytes, size_t count, struct 
 int file_read(const char *path, size_t most, char **bytes, size_t *count, struct error *err);
 int file_sync_folder(const char *path_inside, struct error *err); /* makes a rename or unlink beside it durable */
 int folder_create(const char *path, struct error *err);           /* no error when it is there */
-/* Whether path still leads to the file behind an open descriptor: it was neither removed nor replaced. */
-bool file_is_named(int descriptor, const char *path);
+bool file_is_named(int descriptor, const char *path); /* path leads to this open file: not removed, not replaced */
 
 #endif

@@ -48,7 +48,7 @@ int kernels_start(const char *core, struct error *err);
 void kernels_numerics(char *text, size_t size);
 void kernels_numerics_of(const struct core_offer *offer, const char *core, char *text, size_t size);
 
-/* ---- the one matrix product: c[M][N] = alpha op(a)[M][K] op(b)[K][N] + beta c ---- */
+/* ---- the one matrix product: c[M][N] = addend + alpha op(a)[M][K] op(b)[K][N] ---- */
 
 enum layout { AS_IS, TRANSPOSED };
 struct operand {
@@ -56,9 +56,15 @@ struct operand {
     int stride; /* floats from one row to the next */
     enum layout layout;
 };
-/* beta 0: c is not read. M, N or K may be 0. */
-void matrix_product(int m, int n, int k, float alpha, struct operand a, struct operand b, float beta, float *c,
-                    int stride);
+struct addend { /* matrix + row; either may be NULL */
+    const float *matrix; /* [M][N]; may be c, with its stride */
+    int stride;          /* of the matrix, floats from one row to the next */
+    const float *row;    /* [N], added to every row */
+};
+#define NO_ADDEND ((struct addend){.matrix = NULL})
+/* Without addend c is not read.  M, N or K may be 0. */
+void matrix_product(int m, int n, int k, float alpha, struct operand a, struct operand b, struct addend addend,
+                    float *c, int stride);
 
 /* ---- linear layer; weight[columns][inner] as PyTorch stores it ---- */
 

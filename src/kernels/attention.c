@@ -56,11 +56,11 @@ static void forward_block(const struct piece *piece, float *out, float *scores, 
     struct operand query = {piece->query + (size_t)piece->from * piece->stride, piece->stride, AS_IS};
     scores += (size_t)piece->from * piece->length;
     matrix_product(piece->rows, piece->keys, piece->size, piece->scale, query,
-                   (struct operand){piece->key, piece->stride, TRANSPOSED}, 0, scores, piece->length);
+                   (struct operand){piece->key, piece->stride, TRANSPOSED}, NO_ADDEND, scores, piece->length);
     softmax_block(piece, scores);
     matrix_product(piece->rows, piece->size, piece->keys, 1, (struct operand){scores, piece->length, AS_IS},
-                   (struct operand){piece->value, piece->stride, AS_IS}, 0, out + (size_t)piece->from * channels,
-                   channels);
+                   (struct operand){piece->value, piece->stride, AS_IS}, NO_ADDEND,
+                   out + (size_t)piece->from * channels, channels);
 }
 
 /* Where the probabilities [length][length] of one piece are kept. */
@@ -96,26 +96,28 @@ CLONED static void softmax_backward(float *dp, const float *p, int rows, int col
     }
 }
 
-/* beta 0 for the first block of a piece, which meets all the keys; the others add to it. */
+/* The first block of a piece to come here meets all the keys; the others add to what it left. */
 static void backward_block(const struct piece *piece, float *dquery, float *dp, const float *dout, const float *p,
-                           int channels, float beta)
+                           int channels, bool first_one)
 {
     size_t first = (size_t)piece->from * piece->stride;
     float *dkey = dquery + channels, *dvalue = dkey + channels;
     int rows = piece->rows, keys = piece->keys, size = piece->size, stride = piece->stride, length = piece->length;
+    struct addend to_values = {first_one ? NULL : dvalue, stride, NULL},
+                  to_keys = {first_one ? NULL : dkey, stride, NULL};
     dout += (size_t)piece->from * channels;
     p += (size_t)piece->from * length;
     /* out = p value */
     matrix_product(rows, keys, size, 1, (struct operand){dout, channels, AS_IS},
-                   (struct operand){piece->value, stride, TRANSPOSED}, 0, dp, length);
+                   (struct operand){piece->value, stride, TRANSPOSED}, NO_ADDEND, dp, length);
     matrix_product(keys, size, rows, 1, (struct operand){p, length, TRANSPOSED},
-                   (struct operand){dout, channels, AS_IS}, beta, dvalue, stride);
+                   (struct operand){dout, channels, AS_IS}, to_values, dvalue, stride);
     softmax_backward(dp, p, rows, keys, length);
     /* scores = scale query key^T */
     matrix_product(rows, size, keys, piece->scale, (struct operand){dp, length, AS_IS},
-                   (struct operand){piece->key, stride, AS_IS}, 0, dquery + first, stride);
+                   (struct operand){piece->key, stride, AS_IS}, NO_ADDEND, dquery + first, stride);
     matrix_product(keys, size, rows, piece->scale, (struct operand){dp, length, TRANSPOSED},
-                   (struct operand){piece->query + first, stride, AS_IS}, beta, dkey, stride);
+                   (struct operand){piece->query + first, stride, AS_IS}, to_keys, dkey, stride);
 }
 
 void attention_backward(float *dqkv, float *scratch, const float *dout, const float *probability, const float *qkv,
@@ -130,7 +132,7 @@ void attention_backward(float *dqkv, float *scratch, const float *dout, const fl
             int last = (piece.length - 1) / BLOCK * BLOCK;
             for (int from = last; from >= 0; from -= BLOCK) {
                 choose_block(&piece, from);
-                backward_block(&piece, dquery, scratch, from_out, p, channels, from == last ? 0 : 1);
+                backward_block(&piece, dquery, scratch, from_out, p, channels, from == last);
             }
         }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "blas_private.h"
+#include "tiles_private.h"
 
 #define CORE_VARIABLE "OPENBLAS_CORETYPE"
 
@@ -77,6 +78,7 @@ int blas_load(const char *core, struct error *err)
                          "=%s ...)",
                          loaded, core, core, core);
     }
+    if (core_takes_tiles(opened.corename())) opened.tiles = tile_set(0);
     blas = opened;
     return 0;
 }
@@ -157,13 +159,13 @@ void blas_start_alone(void)
 
 void kernels_numerics(char *text, size_t size)
 {
-    char version[32];
+    struct core_offer offer;
     if (!blas.handle) blas_start_alone();
-    blas_version(version, sizeof version);
-    snprintf(text, size, "%s %s", version, blas.corename());
+    blas_version(offer.library, sizeof offer.library);
+    kernels_numerics_of(&offer, blas.corename(), text, size);
 }
 
 void kernels_numerics_of(const struct core_offer *offer, const char *core, char *text, size_t size)
 {
-    snprintf(text, size, "%s %s", offer->library, core);
+    snprintf(text, size, "%s %s%s", offer->library, core, core_takes_tiles(core) ? " with tiles" : "");
 }

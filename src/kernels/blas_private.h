@@ -6,12 +6,14 @@
 
 #include "palimpsest/kernels.h"
 
+struct tile_set;
 struct blas { /* the library while it is loaded; all NULL: it is not */
     void *handle;
     __typeof__(cblas_sgemm) *sgemm;
     __typeof__(openblas_get_corename) *corename;
     __typeof__(openblas_get_config) *config;
     __typeof__(openblas_set_num_threads) *set_threads;
+    const struct tile_set *tiles; /* products are those of tiles; NULL: of the library */
 };
 extern struct blas blas;
 
@@ -19,6 +21,8 @@ extern struct blas blas;
 int blas_load(const char *core, struct error *err);
 bool blas_has(const char *core);            /* whether the loaded library was built with it */
 void blas_version(char *text, size_t size); /* of the loaded library: "OpenBLAS 0.3.21" */
+/* Products with this core are those of tiles: the program was built with them, and the core has fused multiply-add. */
+bool core_takes_tiles(const char *core);
 /* What comes before the first product when nobody called kernels_start. */
 void blas_start_alone(void);
 

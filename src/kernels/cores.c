@@ -133,3 +133,23 @@ const char *cores_choose(const struct core_offer *offer, int offers)
     }
     return best;
 }
+
+bool core_takes_tiles(const char *core)
+{
+#if !PALIMPSEST_TILES
+    (void)core;
+    return false;
+#elif defined(__x86_64__)
+    static const char *const fused[] = {"Cooperlake", "SkylakeX", "Haswell", "Zen", "Sapphirerapids"};
+    for (size_t f = 0; f < sizeof fused / sizeof *fused; f++)
+        if (strcasecmp(core, fused[f]) == 0) return true;
+    return false;
+#else
+    (void)core;
+#if defined(__aarch64__)
+    return true;
+#else
+    return false; /* nobody has measured that plain C pays */
+#endif
+#endif
+}

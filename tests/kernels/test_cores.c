@@ -116,8 +116,8 @@ static struct hash128 product_hash(void)
     struct random_cursor cursor = random_at(random_stream("test cores", 1, NULL), 0);
     for (int i = 0; i < ROWS * INNER; i++) a[i] = (float)random_normal(&cursor);
     for (int i = 0; i < INNER * COLUMNS; i++) b[i] = (float)random_normal(&cursor);
-    matrix_product(ROWS, COLUMNS, INNER, 1, (struct operand){a, INNER, AS_IS}, (struct operand){b, COLUMNS, AS_IS}, 0,
-                   c, COLUMNS);
+    matrix_product(ROWS, COLUMNS, INNER, 1, (struct operand){a, INNER, AS_IS}, (struct operand){b, COLUMNS, AS_IS},
+                   NO_ADDEND, c, COLUMNS);
     return hash_bytes(c, sizeof c);
 }
 

@@ -1,0 +1,180 @@
+/* A product cut into tiles (Goto and van de Geijn 2008): a block of b is packed once, so that a tile reads it in one
+ * stream, and meets strips of rows of a.  The packed block stays in the second cache, a strip in the first. */
+#include <string.h>
+
+#include "tiles_private.h"
+#include "vector_private.h"
+
+enum {
+    STEPS = 256,       /* of a block: a tile's share of b then fills two thirds of a first cache of 48 KiB at most */
+    COLUMNS = 384,     /* of a block; a multiple of the columns of every set */
+    SHORT = 16,        /* at least the rows of any tile */
+    STRIP = STEPS + 16 /* from row to row of a strip: no power of two, whose rows would share few places of a cache */
+};
+/* Kernels do not allocate: 384 + 17 KiB of every thread that computes products. */
+static _Thread_local float packed[STEPS * COLUMNS] __attribute__((aligned(64)));
+static _Thread_local float strip[SHORT * STRIP] __attribute__((aligned(64)));
+
+struct product {
+    const struct tile_set *set;
+    int m, n, k;
+    float alpha;
+    struct operand a, b;
+    struct addend addend;
+    float *c;
+    int stride;
+};
+struct block { /* of b: steps step .. step + steps - 1, columns column .. column + columns - 1 */
+    int step, steps, column, columns;
+};
+
+/* ---- b ---- */
+
+static void pack_rows(const struct product *product, const struct block *block, int column, int columns, float *to)
+{
+    const int wide = product->set->columns;
+    const float *from = product->b.values + (size_t)block->step * (size_t)product->b.stride + column;
+    for (int step = 0; step < block->steps; step++, to += wide, from += product->b.stride) {
+        memcpy(to, from, (size_t)columns * sizeof *to);
+        memset(to + columns, 0, (size_t)(wide - columns) * sizeof *to);
+    }
+}
+
+/* Squares of one vector, then what is left of the steps; columns that are not there are zero. */
+static void pack_columns(const struct product *product, const struct block *block, int column, int columns, float *to)
+{
+    const int width = product->set->width, wide = product->set->columns, whole = block->steps / width * width;
+    const size_t stride = (size_t)product->b.stride;
+    for (int j = 0; j < wide; j++) {
+        const float *from = product->b.values + (size_t)(column + j) * stride + block->step;
+        bool square = j % width == 0 && j + width <= columns;
+        for (int step = 0; square && step < whole; step += width)
+            product->set->transpose(to + (size_t)step * (size_t)wide + j, (size_t)wide, from + step, stride);
+        int first = j / width * width + width <= columns ? whole : 0;
+        for (int step = first; step < block->steps; step++) to[step * wide + j] = j < columns ? from[step] : 0;
+    }
+}
+
+static void pack(const struct product *product, const struct block *block)
+{
+    const int wide = product->set->columns;
+    float *to = packed;
+    for (int j = 0; j < block->columns; j += wide, to += block->steps * wide) {
+        int columns = block->columns - j < wide ? block->columns - j : wide;
+        (product->b.layout == AS_IS ? pack_rows : pack_columns)(product, block, block->column + j, columns, to);
+    }
+}
+
+/* ---- a ---- */
+
+CLONED static void copy_lines(float *to, size_t to_stride, const float *from, size_t from_stride, float alpha,
+                              int lines, int length)
+{
+    for (int line = 0; line < lines; line++, to += to_stride, from += from_stride)
+        for (int i = 0; i < length; i++) to[i] = alpha * from[i];
+}
+
+/* Lines of one vector or a few: what is copied too much nobody reads. */
+CLONED static void copy_short_lines(float *to, const float *from, size_t from_stride, float alpha, int lines)
+{
+    for (int line = 0; line < lines; line++, to += SHORT, from += from_stride)
+        for (int i = 0; i < SHORT; i++) to[i] = alpha * from[i];
+}
+
+/* A copy of the rows row .. row + rows - 1 for the steps of the block, `alpha` times, where several tiles read it. */
+static void take_strip(const struct product *product, const struct block *block, int row, int rows, struct tile *tile)
+{
+    const size_t stride = (size_t)product->a.stride;
+    const bool together = product->a.layout == TRANSPOSED;
+    const float *from = product->a.values + (together ? (size_t)block->step * stride + (size_t)row
+                                                      : (size_t)row * stride + (size_t)block->step);
+    *tile = (struct tile){.a = from, .apart = stride, .steps = block->steps};
+    if (block->columns <= product->set->columns && product->alpha == 1) return;
+    tile->a = strip;
+    tile->apart = together ? SHORT : STRIP;
+    if (together && row + SHORT <= product->m)
+        copy_short_lines(strip, from, stride, product->alpha, block->steps);
+    else
+        copy_lines(strip, tile->apart, from, stride, product->alpha, together ? block->steps : rows,
+                   together ? rows : block->steps);
+}
+
+/* ---- c ---- */
+
+static void copy_block(float *to, size_t to_stride, const float *from, size_t from_stride, int rows, int columns)
+{
+    for (int i = 0; i < rows; i++)
+        memcpy(to + (size_t)i * to_stride, from + (size_t)i * from_stride, (size_t)columns * sizeof *to);
+}
+
+/* A tile that sticks out beyond the last column goes through a place of its own. */
+static void edge_tile(const struct tile_set *set, tile_f *run, int rows, int vectors, int columns, struct tile tile)
+{
+    float first[TILE_ROWS_MOST * TILE_COLUMNS_MOST], row[TILE_COLUMNS_MOST], *c = tile.c;
+    const size_t stride = tile.stride, wide = (size_t)set->columns;
+    if (tile.first) {
+        copy_block(first, wide, tile.first, tile.first_stride, rows, columns);
+        for (int i = 0; i < rows; i++)
+            memset(first + (size_t)i * wide + columns, 0, (wide - (size_t)columns) * sizeof *first);
+        tile.first = first;
+        tile.first_stride = wide;
+    }
+    if (tile.row) {
+        memset(row, 0, sizeof row);
+        memcpy(row, tile.row, (size_t)columns * sizeof *row);
+        tile.row = row;
+    }
+    tile.c = first;
+    tile.stride = wide;
+    run(rows, vectors, &tile);
+    copy_block(c, stride, first, wide, rows, columns);
+}
+
+static void multiply_strip(const struct product *product, const struct block *block, int row, int rows)
+{
+    const struct tile_set *set = product->set;
+    const struct addend *addend = &product->addend;
+    tile_f *run = product->a.layout == TRANSPOSED ? set->together : set->apart;
+    struct tile tile;
+    take_strip(product, block, row, rows, &tile);
+    tile.stride = (size_t)product->stride;
+    for (int j = 0; j < block->columns; j += set->columns) {
+        const int column = block->column + j, left = block->columns - j;
+        const int columns = left < set->columns ? left : set->columns;
+        const int vectors = columns <= set->width ? 1 : set->columns / set->width;
+        tile.b = packed + (size_t)j * (size_t)block->steps;
+        tile.c = product->c + (size_t)row * tile.stride + column;
+        if (block->step > 0) { /* goes on from the steps before */
+            tile.first = tile.c;
+            tile.first_stride = tile.stride;
+        } else {
+            tile.first_stride = (size_t)addend->stride;
+            tile.first = addend->matrix ? addend->matrix + (size_t)row * tile.first_stride + column : NULL;
+            tile.row = addend->row ? addend->row + column : NULL;
+        }
+        if (columns == vectors * set->width)
+            run(rows, vectors, &tile);
+        else
+            edge_tile(set, run, rows, vectors, columns, tile);
+    }
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+void tiles_product(const struct tile_set *set, int m, int n, int k, float alpha, struct operand a, struct operand b,
+                   struct addend addend, float *c, int stride)
+{
+    const struct product product = {set, m, n, k, alpha, a, b, addend, c, stride};
+    const int strips = (m + set->rows - 1) / set->rows; /* of rows, as many in each as can be */
+    struct block block;
+    for (block.column = 0; block.column < n; block.column += COLUMNS)
+        for (block.step = 0; block.step == 0 || block.step < k; block.step += STEPS) {
+            block.columns = least(COLUMNS, n - block.column);
+            block.steps = least(STEPS, k - block.step);
+            pack(&product, &block);
+            for (int s = 0; s < strips; s++) {
+                int row = (int)((int64_t)m * s / strips), next = (int)((int64_t)m * (s + 1) / strips);
+                multiply_strip(&product, &block, row, next - row);
+            }
+        }
+}
