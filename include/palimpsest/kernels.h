@@ -62,9 +62,15 @@ struct addend { /* matrix + row; either may be NULL */
     const float *row;    /* [N], added to every row */
 };
 #define NO_ADDEND ((struct addend){.matrix = NULL})
+enum triangle {   /* what of a product counts; the rest is not computed, or not read */
+    WHOLE,
+    LOWER_RESULT, /* c[i][j] is wanted for j <= i; elsewhere it becomes anything */
+    LOWER_LEFT,   /* op(a)[i][s] is 0 for s > i */
+    UPPER_LEFT    /* op(a)[i][s] is 0 for s < i */
+};
 /* Without addend c is not read.  M, N or K may be 0. */
 void matrix_product(int m, int n, int k, float alpha, struct operand a, struct operand b, struct addend addend,
-                    float *c, int stride);
+                    float *c, int stride, enum triangle triangle);
 
 /* ---- linear layer; weight[columns][inner] as PyTorch stores it ---- */
 

@@ -6,16 +6,14 @@
 CLONED void bias_gelu_forward(float *out, float *in, const float *bias, int rows, int channels)
 {
     const float outer = 1.5957691216f /* 2 sqrt(2 / pi) */, cubic = 0.044715f;
-    for (int row = 0; row < rows; row++) {
-        float *restrict slope = in + (size_t)row * channels, *restrict y = out + (size_t)row * channels;
-        for (int i = 0; i < channels; i++) {
-            float x = slope[i] + bias[i], square = x * x;
-            float s = 1 / (1 + exponential(-outer * (x + cubic * square * x)));
-            y[i] = x * s;
+    for (int row = 0; row < rows; row++, in += channels, out += channels)
+        for (int i = 0; i < channels; i += LANES) {
+            lanes x = lanes_read(in, i, channels, 0) + lanes_read(bias, i, channels, 0), square = x * x;
+            lanes s = 1 / (1 + exponential(-outer * (x + cubic * square * x))), y = x * s;
+            lanes_write(out, i, channels, y);
             /* d (x s) / dx = s + x s (1 - s) d (argument of the sigmoid) / dx */
-            slope[i] = s + y[i] * (1 - s) * (outer * (1 + 3 * cubic * square));
+            lanes_write(in, i, channels, s + y * (1 - s) * (outer * (1 + 3 * cubic * square)));
         }
-    }
 }
 
 CLONED void gelu_backward(float *dout, const float *slope, size_t count)
@@ -25,5 +23,8 @@ CLONED void gelu_backward(float *dout, const float *slope, size_t count)
 
 CLONED void exponentials(float *out, const float *in, size_t count)
 {
-    for (size_t i = 0; i < count; i++) out[i] = exponential(in[i]);
+    for (size_t i = 0; i < count; i += LANES) {
+        int left = count - i < LANES ? (int)(count - i) : LANES;
+        lanes_write(out + i, 0, left, exponential(lanes_read(in + i, 0, left, 0)));
+    }
 }

@@ -7,7 +7,8 @@ void linear_forward(float *out, const float *in, const float *weight, const floa
                     int rows, int inner, int columns)
 {
     matrix_product(rows, columns, inner, 1, (struct operand){in, inner, AS_IS},
-                   (struct operand){weight, inner, TRANSPOSED}, (struct addend){residual, columns, bias}, out, columns);
+                   (struct operand){weight, inner, TRANSPOSED}, (struct addend){residual, columns, bias}, out, columns,
+                   WHOLE);
 }
 
 /* Row by row, so the order of every sum is the order of rows. */
@@ -25,9 +26,10 @@ void linear_backward(float *din, float *dweight, float *dbias, const float *dout
     /* out = bias + in weight^T */
     if (din)
         matrix_product(rows, inner, columns, 1, (struct operand){dout, columns, AS_IS},
-                       (struct operand){weight, inner, AS_IS}, NO_ADDEND, din, inner);
+                       (struct operand){weight, inner, AS_IS}, NO_ADDEND, din, inner, WHOLE);
     if (dweight)
         matrix_product(columns, inner, rows, 1, (struct operand){dout, columns, TRANSPOSED},
-                       (struct operand){in, inner, AS_IS}, (struct addend){dweight, inner, NULL}, dweight, inner);
+                       (struct operand){in, inner, AS_IS}, (struct addend){dweight, inner, NULL}, dweight, inner,
+                       WHOLE);
     if (dbias) add_columns(dbias, dout, rows, columns);
 }

@@ -21,31 +21,18 @@ static double logarithm(double x)
     return 2 * (s + s * series) + power * 0.69314718055994531;
 }
 
-/* x becomes exp(x - largest); returns the sum. */
-INLINED float exponentiate(float *restrict x, int n, float top)
-{
-    float sum;
-    for (int i = 0; i < n; i++) x[i] = exponential(x[i] - top);
-    SUM_IN_LANES(sum, n, x[i]);
-    return sum;
-}
-
 CLONED void softmax_rows(float *values, int rows, int columns, int stride)
 {
-    for (int row = 0; row < rows; row++) {
-        float *x = values + (size_t)row * stride;
-        float scale = 1 / exponentiate(x, columns, largest(x, columns));
-        for (int i = 0; i < columns; i++) x[i] *= scale;
-    }
+    for (int row = 0; row < rows; row++) softmax_row(values + (size_t)row * stride, columns, columns);
 }
 
 CLONED double softmax_cross_entropy(float *logits, const int32_t *target, float scale, int rows, int columns)
 {
     double loss = 0;
     for (int row = 0; row < rows; row++) {
-        float *x = logits + (size_t)row * columns, top = largest(x, columns);
+        float *x = logits + (size_t)row * columns, top = largest(x, columns, columns);
         double chosen = x[target[row]];
-        float sum = exponentiate(x, columns, top), factor = scale / sum;
+        float sum = exponentiate(x, columns, columns, top), factor = scale / sum;
         for (int i = 0; i < columns; i++) x[i] *= factor;
         x[target[row]] -= scale;
         loss += logarithm((double)sum) + (double)top - chosen;
@@ -56,9 +43,10 @@ CLONED double softmax_cross_entropy(float *logits, const int32_t *target, float 
 /* log of the sum of exp(x), the largest taken out first */
 INLINED double log_sum(const float *x, int n)
 {
-    float top = largest(x, n), sum;
-    SUM_IN_LANES(sum, n, exponential(x[i] - top));
-    return logarithm((double)sum) + (double)top;
+    float top = largest(x, n, n);
+    lanes sum = {0};
+    for (int i = 0; i < n; i += LANES) sum += lanes_first(exponential(lanes_read(x, i, n, top) - top), n - i, 0);
+    return logarithm((double)lanes_sum(sum)) + (double)top;
 }
 
 CLONED double cross_entropy(const float *logits, const int32_t *target, int rows, int columns)

@@ -11,6 +11,8 @@ enum {
     SHORT = 16,        /* at least the rows of any tile */
     STRIP = STEPS + 16 /* from row to row of a strip: no power of two, whose rows would share few places of a cache */
 };
+static int least(int a, int b) { return a < b ? a : b; }
+
 /* Kernels do not allocate: 384 + 17 KiB of every thread that computes products. */
 static _Thread_local float packed[STEPS * COLUMNS] __attribute__((aligned(64)));
 static _Thread_local float strip[SHORT * STRIP] __attribute__((aligned(64)));
@@ -23,6 +25,7 @@ struct product {
     struct addend addend;
     float *c;
     int stride;
+    enum triangle triangle;
 };
 struct block { /* of b: steps step .. step + steps - 1, columns column .. column + columns - 1 */
     int step, steps, column, columns;
@@ -30,14 +33,21 @@ struct block { /* of b: steps step .. step + steps - 1, columns column .. column
 
 /* ---- b ---- */
 
+/* alpha times `lines` lines of `length` floats each. */
+CLONED static void copy_lines(float *to, size_t to_stride, const float *from, size_t from_stride, float alpha,
+                              int lines, int length)
+{
+    for (int line = 0; line < lines; line++, to += to_stride, from += from_stride)
+        for (int i = 0; i < length; i += LANES) lanes_write(to, i, length, alpha * lanes_read(from, i, length, 0));
+}
+
 static void pack_rows(const struct product *product, const struct block *block, int column, int columns, float *to)
 {
     const int wide = product->set->columns;
     const float *from = product->b.values + (size_t)block->step * (size_t)product->b.stride + column;
-    for (int step = 0; step < block->steps; step++, to += wide, from += product->b.stride) {
-        memcpy(to, from, (size_t)columns * sizeof *to);
-        memset(to + columns, 0, (size_t)(wide - columns) * sizeof *to);
-    }
+    copy_lines(to, (size_t)wide, from, (size_t)product->b.stride, 1, block->steps, columns);
+    for (int step = 0; columns < wide && step < block->steps; step++)
+        memset(to + step * wide + columns, 0, (size_t)(wide - columns) * sizeof *to);
 }
 
 /* Squares of one vector, then what is left of the steps; columns that are not there are zero. */
@@ -67,36 +77,35 @@ static void pack(const struct product *product, const struct block *block)
 
 /* ---- a ---- */
 
-CLONED static void copy_lines(float *to, size_t to_stride, const float *from, size_t from_stride, float alpha,
-                              int lines, int length)
+struct reach { /* of a strip: its rows, and the steps of the block that count for them */
+    int row, rows, from, steps;
+};
+
+static struct reach reach_of(const struct product *product, const struct block *block, int row, int rows)
 {
-    for (int line = 0; line < lines; line++, to += to_stride, from += from_stride)
-        for (int i = 0; i < length; i++) to[i] = alpha * from[i];
+    int from = block->step, end = block->step + block->steps;
+    if (product->triangle == LOWER_LEFT && end > row + rows) end = row + rows;
+    if (product->triangle == UPPER_LEFT && from < row) from = row;
+    return (struct reach){row, rows, from < end ? from : block->step, from < end ? end - from : 0};
 }
 
-/* Lines of one vector or a few: what is copied too much nobody reads. */
-CLONED static void copy_short_lines(float *to, const float *from, size_t from_stride, float alpha, int lines)
-{
-    for (int line = 0; line < lines; line++, to += SHORT, from += from_stride)
-        for (int i = 0; i < SHORT; i++) to[i] = alpha * from[i];
-}
-
-/* A copy of the rows row .. row + rows - 1 for the steps of the block, `alpha` times, where several tiles read it. */
-static void take_strip(const struct product *product, const struct block *block, int row, int rows, struct tile *tile)
+/* The rows and steps of a, or a copy of them, `alpha` times, where several tiles read it. */
+static void take_strip(const struct product *product, const struct block *block, const struct reach *reach,
+                       struct tile *tile)
 {
     const size_t stride = (size_t)product->a.stride;
     const bool together = product->a.layout == TRANSPOSED;
-    const float *from = product->a.values + (together ? (size_t)block->step * stride + (size_t)row
-                                                      : (size_t)row * stride + (size_t)block->step);
-    *tile = (struct tile){.a = from, .apart = stride, .steps = block->steps};
+    const float *from = product->a.values + (together ? (size_t)reach->from * stride + (size_t)reach->row
+                                                      : (size_t)reach->row * stride + (size_t)reach->from);
+    *tile = (struct tile){.a = from, .apart = stride, .steps = reach->steps};
     if (block->columns <= product->set->columns && product->alpha == 1) return;
     tile->a = strip;
     tile->apart = together ? SHORT : STRIP;
-    if (together && row + SHORT <= product->m)
-        copy_short_lines(strip, from, stride, product->alpha, block->steps);
-    else
-        copy_lines(strip, tile->apart, from, stride, product->alpha, together ? block->steps : rows,
-                   together ? rows : block->steps);
+    const bool whole = reach->row + SHORT <= product->m; /* what is copied beyond the rows nobody reads */
+    copy_lines(strip, tile->apart, from, stride, product->alpha, together ? reach->steps : reach->rows,
+               !together ? reach->steps
+               : whole   ? SHORT
+                         : reach->rows);
 }
 
 /* ---- c ---- */
@@ -130,28 +139,35 @@ static void edge_tile(const struct tile_set *set, tile_f *run, int rows, int vec
     copy_block(c, stride, first, wide, rows, columns);
 }
 
+/* What a tile begins with: what is added to the product, or what the steps before have left. */
+static void begin_tile(const struct product *product, const struct block *block, int row, int column, struct tile *tile)
+{
+    const struct addend *addend = &product->addend;
+    tile->c = product->c + (size_t)row * tile->stride + column;
+    tile->first_stride = block->step > 0 ? tile->stride : (size_t)addend->stride;
+    tile->first = tile->c;
+    tile->row = NULL;
+    if (block->step > 0) return;
+    tile->first = addend->matrix ? addend->matrix + (size_t)row * tile->first_stride + column : NULL;
+    tile->row = addend->row ? addend->row + column : NULL;
+}
+
 static void multiply_strip(const struct product *product, const struct block *block, int row, int rows)
 {
     const struct tile_set *set = product->set;
-    const struct addend *addend = &product->addend;
+    const struct reach reach = reach_of(product, block, row, rows);
     tile_f *run = product->a.layout == TRANSPOSED ? set->together : set->apart;
+    int end = block->columns;
     struct tile tile;
-    take_strip(product, block, row, rows, &tile);
+    if (reach.steps == 0 && block->step > 0) return;
+    if (product->triangle == LOWER_RESULT) end = least(end, row + rows - block->column);
+    take_strip(product, block, &reach, &tile);
     tile.stride = (size_t)product->stride;
-    for (int j = 0; j < block->columns; j += set->columns) {
-        const int column = block->column + j, left = block->columns - j;
-        const int columns = left < set->columns ? left : set->columns;
+    for (int j = 0; j < end; j += set->columns) {
+        const int columns = least(set->columns, block->columns - j);
         const int vectors = columns <= set->width ? 1 : set->columns / set->width;
-        tile.b = packed + (size_t)j * (size_t)block->steps;
-        tile.c = product->c + (size_t)row * tile.stride + column;
-        if (block->step > 0) { /* goes on from the steps before */
-            tile.first = tile.c;
-            tile.first_stride = tile.stride;
-        } else {
-            tile.first_stride = (size_t)addend->stride;
-            tile.first = addend->matrix ? addend->matrix + (size_t)row * tile.first_stride + column : NULL;
-            tile.row = addend->row ? addend->row + column : NULL;
-        }
+        tile.b = packed + (size_t)j * (size_t)block->steps + (size_t)((reach.from - block->step) * set->columns);
+        begin_tile(product, block, row, block->column + j, &tile);
         if (columns == vectors * set->width)
             run(rows, vectors, &tile);
         else
@@ -159,12 +175,10 @@ static void multiply_strip(const struct product *product, const struct block *bl
     }
 }
 
-static int least(int a, int b) { return a < b ? a : b; }
-
 void tiles_product(const struct tile_set *set, int m, int n, int k, float alpha, struct operand a, struct operand b,
-                   struct addend addend, float *c, int stride)
+                   struct addend addend, float *c, int stride, enum triangle triangle)
 {
-    const struct product product = {set, m, n, k, alpha, a, b, addend, c, stride};
+    const struct product product = {set, m, n, k, alpha, a, b, addend, c, stride, triangle};
     const int strips = (m + set->rows - 1) / set->rows; /* of rows, as many in each as can be */
     struct block block;
     for (block.column = 0; block.column < n; block.column += COLUMNS)

@@ -35,6 +35,6 @@ const struct tile_set *tile_set(int number);
 
 /* matrix_product with this set. */
 void tiles_product(const struct tile_set *set, int m, int n, int k, float alpha, struct operand a, struct operand b,
-                   struct addend addend, float *c, int stride);
+                   struct addend addend, float *c, int stride, enum triangle triangle);
 
 #endif

@@ -15,65 +15,151 @@
 #endif
 #define INLINED static inline __attribute__((always_inline))
 
-enum { LANES = 16 };
+/* ---- lanes: what the kernels count in, whatever the width of the processor's registers ---- */
 
-/* Fixed tree: 16 to 8 to 4 to 2 to 1. */
-INLINED float lanes_sum(float lane[LANES])
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(64)));
+typedef int32_t lane_bits __attribute__((vector_size(64)));
+typedef int32_t half_bits __attribute__((vector_size(32)));
+typedef float half_lanes __attribute__((vector_size(32)));
+typedef float quarter_lanes __attribute__((vector_size(16)));
+
+INLINED lanes lanes_all(float value)
 {
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
-    return lane[0];
+    return (lanes){value, value, value, value, value, value, value, value,
+                   value, value, value, value, value, value, value, value};
 }
 
-/* The sum over i < n of the expression `term`: term i goes to lane i mod 16. */
-#define SUM_IN_LANES(result, n, term)                                                                                  \
-    do {                                                                                                               \
-        float lane_[LANES] = {0};                                                                                      \
-        int whole_ = (n) / LANES * LANES;                                                                              \
-        for (int base_ = 0; base_ < whole_; base_ += LANES)                                                            \
-            for (int j_ = 0; j_ < LANES; j_++) {                                                                       \
-                int i = base_ + j_;                                                                                    \
-                lane_[j_] += (term);                                                                                   \
-            }                                                                                                          \
-        for (int i = whole_; i < (n); i++) lane_[i - whole_] += (term);                                                \
-        (result) = lanes_sum(lane_);                                                                                   \
-    } while (0)
-
-/* The largest of x[n]; NaN when one is NaN may or may not come out: the sums after it keep it. */
-INLINED float largest(const float *x, int n)
+/* Values i .. i + 15 of from[n]; `rest` stands for those that are not there. */
+INLINED lanes lanes_read(const float *from, int i, int n, float rest)
 {
-    float lane[LANES];
-    int whole = n / LANES * LANES;
-    for (int j = 0; j < LANES; j++) lane[j] = x[0];
-    for (int base = 0; base < whole; base += LANES)
-        for (int j = 0; j < LANES; j++) lane[j] = x[base + j] > lane[j] ? x[base + j] : lane[j];
-    for (int i = whole; i < n; i++) lane[i - whole] = x[i] > lane[i - whole] ? x[i] : lane[i - whole];
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int j = 0; j < half; j++) lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
-    return lane[0];
+    lanes values;
+    if (n - i >= LANES) {
+        memcpy(&values, from + i, sizeof values);
+        return values;
+    }
+    values = lanes_all(rest);
+    for (int j = 0; j < n - i; j++) values[j] = from[i + j];
+    return values;
+}
+
+INLINED void lanes_write(float *to, int i, int n, lanes values)
+{
+    if (n - i >= LANES)
+        memcpy(to + i, &values, sizeof values);
+    else
+        for (int j = 0; j < n - i; j++) to[i + j] = values[j];
+}
+
+INLINED lanes lanes_choose(lane_bits mask, lanes yes, lanes no)
+{
+    return (lanes)(((lane_bits)yes & mask) | ((lane_bits)no & ~mask));
+}
+
+/* The lanes from `count` on become `rest`. */
+INLINED lanes lanes_first(lanes values, int count, float rest)
+{
+    const lane_bits number = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return count >= LANES ? values : lanes_choose(number < count, values, lanes_all(rest));
+}
+
+INLINED lanes lanes_larger(lanes a, lanes b) { return lanes_choose(a > b, a, b); }
+
+INLINED void split(lanes from, half_lanes *low, half_lanes *high)
+{
+#if defined(__clang__) || __GNUC__ >= 12
+    *low = __builtin_shufflevector(from, from, 0, 1, 2, 3, 4, 5, 6, 7);
+    *high = __builtin_shufflevector(from, from, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    memcpy(low, &from, sizeof *low);
+    memcpy(high, (const char *)&from + sizeof *low, sizeof *high);
+#endif
+}
+
+INLINED void split_half(half_lanes from, quarter_lanes *low, quarter_lanes *high)
+{
+#if defined(__clang__) || __GNUC__ >= 12
+    *low = __builtin_shufflevector(from, from, 0, 1, 2, 3);
+    *high = __builtin_shufflevector(from, from, 4, 5, 6, 7);
+#else
+    memcpy(low, &from, sizeof *low);
+    memcpy(high, (const char *)&from + sizeof *low, sizeof *high);
+#endif
+}
+
+/* Fixed tree: 16 to 8 to 4 to 2 to 1. */
+INLINED float lanes_sum(lanes lane)
+{
+    half_lanes low, high;
+    quarter_lanes first, second;
+    split(lane, &low, &high);
+    split_half(low + high, &first, &second);
+    first += second;
+    return (first[0] + first[2]) + (first[1] + first[3]);
+}
+
+/* NaN when one is NaN may or may not come out: the sums after it keep it. */
+INLINED float lanes_largest(lanes lane)
+{
+    half_lanes low, high;
+    quarter_lanes first, second;
+    split(lane, &low, &high);
+    split_half((half_lanes)(((half_bits)low & (low > high)) | ((half_bits)high & ~(low > high))), &first, &second);
+    float most = first[0];
+    for (int j = 0; j < LANES / 4; j++) {
+        most = first[j] > most ? first[j] : most;
+        most = second[j] > most ? second[j] : most;
+    }
+    return most;
 }
 
 /* exp(x) = 2^n exp(r) with n the nearest integer to x / ln 2 and |r| <= ln 2 / 2, where the Taylor polynomial of degree
  * 7 is within 6e-9.  Adding 1.5 2^23 rounds to the nearest integer and leaves it in the low bits.  NaN stays NaN. */
-INLINED float exponential(float x)
+INLINED lanes exponential(lanes x)
 {
     const float rounder = 0x1.8p23f, per_ln2 = 0x1.715476p+0f, ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
-    float rounded = x * per_ln2 + rounder, n = rounded - rounder, power;
-    float r = x - n * ln2_high - n * ln2_low;
-    float p = 1.0f / 5040;
-    p = p * r + 1.0f / 720;
+    x = lanes_choose(x < -87.0f, lanes_all(-87.0f), x);
+    x = lanes_choose(x > 88.0f, lanes_all(88.0f), x);
+    lanes rounded = x * per_ln2 + rounder, n = rounded - rounder;
+    lanes r = x - n * ln2_high - n * ln2_low;
+    lanes p = r * (1.0f / 5040) + 1.0f / 720;
     p = p * r + 1.0f / 120;
     p = p * r + 1.0f / 24;
     p = p * r + 1.0f / 6;
     p = p * r + 0.5f;
     p = p * (r * r) + r;
-    uint32_t bits;
-    memcpy(&bits, &rounded, sizeof bits);
-    bits = (bits << 23) + (127u << 23);
-    memcpy(&power, &bits, sizeof power);
+    lanes power = (lanes)(((lane_bits)rounded << 23) + (127 << 23));
     return p * power + power;
+}
+
+/* The largest of the first `seen` of x[n]. */
+INLINED float largest(const float *x, int n, int seen)
+{
+    lanes most = lanes_all(x[0]);
+    for (int i = 0; i < seen; i += LANES)
+        most = lanes_larger(lanes_first(lanes_read(x, i, n, x[0]), seen - i, x[0]), most);
+    return lanes_largest(most);
+}
+
+/* The first `seen` of x[n] become exp(x - top), those after them 0; returns the sum. */
+INLINED float exponentiate(float *x, int n, int seen, float top)
+{
+    lanes sum = {0};
+    int i = 0;
+    for (; i < seen; i += LANES) {
+        lanes power = lanes_first(exponential(lanes_read(x, i, n, top) - top), seen - i, 0);
+        lanes_write(x, i, n, power);
+        sum += power;
+    }
+    for (; i < n; i += LANES) lanes_write(x, i, n, lanes_all(0));
+    return lanes_sum(sum);
+}
+
+/* The first `seen` of x[n] become their softmax, those after them 0. */
+INLINED void softmax_row(float *x, int n, int seen)
+{
+    const float scale = 1 / exponentiate(x, n, seen, largest(x, n, seen));
+    for (int i = 0; i < seen; i += LANES) lanes_write(x, i, n, scale * lanes_read(x, i, n, 0));
 }
 
 #endif

@@ -117,7 +117,7 @@ static struct hash128 product_hash(void)
     for (int i = 0; i < ROWS * INNER; i++) a[i] = (float)random_normal(&cursor);
     for (int i = 0; i < INNER * COLUMNS; i++) b[i] = (float)random_normal(&cursor);
     matrix_product(ROWS, COLUMNS, INNER, 1, (struct operand){a, INNER, AS_IS}, (struct operand){b, COLUMNS, AS_IS},
-                   NO_ADDEND, c, COLUMNS);
+                   NO_ADDEND, c, COLUMNS, WHOLE);
     return hash_bytes(c, sizeof c);
 }
 
