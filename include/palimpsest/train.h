@@ -33,6 +33,9 @@ double pretraining_rate(const struct pretraining *pretraining, int64_t step);
  * loss or the gradient is no longer finite, the state as it was before that step. */
 int train_pretrain(struct trainer *trainer, const struct world *world, const struct pretraining *pretraining,
                    int64_t stop_step, train_pause_f *pause, void *context, struct state *state, struct error *err);
+/* One of its steps, number state->step, on a batch of the caller's instead: for benchmarks. */
+int train_pretrain_batch(struct trainer *trainer, const struct pretraining *pretraining, const struct batch *batch,
+                         int64_t stop_step, struct state *state, struct error *err);
 
 /* The masked objective on one window (Devlin et al. 2019): 15 % of the positions, at least one, become targets; of them
  * 80 % are replaced by the mask token, 10 % by a random token, 10 % stay.  The number is the same in every window, so

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "palimpsest/bench.h"
 #include "palimpsest/plan.h"
 #include "palimpsest/schedule.h"
 #include "palimpsest/stage.h"
@@ -30,6 +31,9 @@ struct options {
     double time_limit;                          /* seconds; 0: none */
     double checkpoint_every;                    /* seconds; 0: by what a checkpoint costs */
     int64_t max_memory;                         /* bytes per rank; 0: no limit */
+    struct bench_shape shape;                   /* bench train: what was given of it; 0: was not */
+    double seconds;                             /* that a benchmark takes for each of what it measures */
+    const char *save;                           /* file for the speeds measured */
     enum keep keep;
     bool json, explain, no_sharing, fresh, retry_failed, break_lock, help, verbose;
 };
@@ -41,9 +45,11 @@ enum command {
     COMMAND_SUMMARY,
     COMMAND_VERIFY,
     COMMAND_MERGE,
+    COMMAND_BENCH_TRAIN,
     COMMAND_COUNT
 };
-/* arguments[0] is the command's name. */
+const char *command_name(enum command command); /* "plan", "bench train" */
+/* arguments[0] is the command's name, or its last word. */
 int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err);
 void options_print(enum command command, FILE *out); /* one line per option */
 
@@ -58,6 +64,7 @@ int command_status(const struct options *options, struct error *err);
 int command_summary(const struct options *options, struct error *err);
 int command_verify(const struct options *options, struct error *err);
 int command_merge(const struct options *options, struct error *err);
+int command_bench_train(const struct options *options, struct error *err);
 
 /* ---- setup.c: a sweep with its world and plan, on one rank ---- */
 

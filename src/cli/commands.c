@@ -7,13 +7,14 @@
 static const struct command_row {
     const char *name, *usage, *help;
     int (*carry_out)(const struct options *options, struct error *err);
+    bool everywhere; /* by all processes that mpirun started; else by one of them */
 } rows[COMMAND_COUNT] = {
     [COMMAND_PLAN] = {"plan", "plan SWEEP.yaml [options]", "checks a sweep and says what it will cost; trains nothing",
                       command_plan},
     [COMMAND_WORLD] = {"world", "world SWEEP.yaml [options]", "shows what will be learnt from", command_world},
     [COMMAND_RUN] = {"run", "run SWEEP.yaml -o RESULTS.h5 [options]",
                      "runs a sweep, or goes on with one; with mpirun on as many ranks as cores and one more",
-                     command_run},
+                     command_run, .everywhere = true},
     [COMMAND_STATUS] = {"status", "status RESULTS.h5 [options]", "progress of a running or stopped sweep",
                         command_status},
     [COMMAND_SUMMARY] = {"summary", "summary RESULTS.h5", "the answer as a table", command_summary},
@@ -21,7 +22,11 @@ static const struct command_row {
                         "checks every checksum, computes some stages again, and compares every bit", command_verify},
     [COMMAND_MERGE] = {"merge", "merge A.h5 B.h5 [...] -o C.h5",
                        "joins results files of one sweep, of which each has computed a part", command_merge},
+    [COMMAND_BENCH_TRAIN] = {"bench train", "bench train [options]",
+                             "how fast one core trains, near what limit, and where its time goes", command_bench_train},
 };
+
+const char *command_name(enum command command) { return rows[command].name; }
 
 static void print_usage(FILE *out)
 {
@@ -87,7 +92,7 @@ static int carry_out(enum command command, int count, char **arguments)
         print_help(command);
         return 0;
     }
-    if (command != COMMAND_RUN && !first_process()) return 0; /* under mpirun one process does it */
+    if (!rows[command].everywhere && !first_process()) return 0;
     if (status == 0) {
         log_configure(options.verbose ? LOG_DEBUG : LOG_NOTE, -1);
         status = rows[command].carry_out(&options, &err);
@@ -97,13 +102,38 @@ static int carry_out(enum command command, int count, char **arguments)
     return error_exit_status(err.kind);
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* bench WHAT: the commands of two words. */
+static int bench(int count, char **arguments)
+{
+    char name[64];
+    const char *what = count > 1 ? arguments[1] : "";
+    snprintf(name, sizeof name, "bench %s", what);
+    for (int c = 0; c < COMMAND_COUNT; c++)
+        if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);
+    bool asked = asks_for_help(what);
+    FILE *out = asked ? stdout : stderr;
+    if (!asked && count > 1) fprintf(stderr, "palimpsest: bench: \"%s\" is not a benchmark\n", what);
+    if (!asked && count == 1) fputs("palimpsest: bench: which benchmark?\n", stderr);
+    fputs("usage: palimpsest bench WHAT [options]\n\n", out);
+    for (int c = 0; c < COMMAND_COUNT; c++)
+        if (strncmp(rows[c].name, "bench ", 6) == 0) fprintf(out, "  %-40s %s\n", rows[c].usage, rows[c].help);
+    fputs("\n  palimpsest bench WHAT --help             the options of one\n", out);
+    return asked ? 0 : 2;
+}
+
 int cli_main(int count, char **arguments)
 {
     const char *name = count > 1 ? arguments[1] : "";
+    if (strcmp(name, "bench") == 0) return bench(count - 1, arguments + 1);
     for (int c = 0; c < COMMAND_COUNT; c++)
         if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);
     if (strcmp(name, "--version") == 0) return print_version();
-    bool asked = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    bool asked = asks_for_help(name);
     if (!asked && count > 1) fprintf(stderr, "palimpsest: \"%s\" is not a command\n", name);
     print_usage(asked ? stdout : stderr);
     return asked ? 0 : 2;

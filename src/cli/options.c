@@ -14,6 +14,8 @@
 #define SUMMARY (1u << COMMAND_SUMMARY)
 #define VERIFY (1u << COMMAND_VERIFY)
 #define MERGE (1u << COMMAND_MERGE)
+#define BENCH_TRAIN (1u << COMMAND_BENCH_TRAIN)
+#define NO_FILE BENCH_TRAIN /* commands that read none */
 
 enum option_id {
     OPTION_OUTPUT = 'o',
@@ -39,6 +41,14 @@ enum option_id {
     OPTION_STAGES,
     OPTION_SEED,
     OPTION_SWEEP,
+    OPTION_LAYERS,
+    OPTION_WIDTH,
+    OPTION_HEADS,
+    OPTION_CONTEXT,
+    OPTION_BATCH,
+    OPTION_VOCABULARY,
+    OPTION_SECONDS,
+    OPTION_SAVE,
 };
 
 static const struct option_row {
@@ -70,11 +80,19 @@ static const struct option_row {
     {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
     {OPTION_BREAK_LOCK, "break-lock", NULL, RUN, "take RESULTS.h5 from a run that is silent and known to you as dead"},
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
-    {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN,
-     "begin a sweep with this BLAS core (Haswell, ...); default: the best that all ranks have"},
+    {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN | BENCH_TRAIN,
+     "begin a sweep, or measure, with this BLAS core (Haswell, ...); default: the best that all ranks have"},
     {OPTION_STAGES, "stages", "K", VERIFY, "compute K stages again, drawn at random (default 3; 0: only checksums)"},
     {OPTION_SEED, "seed", "S", VERIFY, "draw the same stages as another run with this seed"},
     {OPTION_SWEEP, "sweep", "SWEEP.yaml", VERIFY, "where the sweep file lies now, when it or its data were moved"},
+    {OPTION_LAYERS, "layers", "L", BENCH_TRAIN, "measure one shape instead of six: its blocks (default 4)"},
+    {OPTION_WIDTH, "width", "D", BENCH_TRAIN, "one shape: its channels (default 64)"},
+    {OPTION_HEADS, "heads", "H", BENCH_TRAIN, "one shape: its attention heads (default 4)"},
+    {OPTION_CONTEXT, "context", "T", BENCH_TRAIN, "one shape: tokens of a sequence (default 64)"},
+    {OPTION_BATCH, "batch", "B", BENCH_TRAIN, "one shape: sequences of a step (default 16)"},
+    {OPTION_VOCABULARY, "vocabulary", "V", BENCH_TRAIN, "one shape: words (default 256)"},
+    {OPTION_SECONDS, "seconds", "S", BENCH_TRAIN, "measure each shape for so long (default 5s)"},
+
     {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD | VERIFY, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
 };
@@ -154,6 +172,14 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_TIME_LIMIT: return duration_of("time-limit", value, &options->time_limit, err);
     case OPTION_CHECKPOINT_EVERY: return duration_of("checkpoint-every", value, &options->checkpoint_every, err);
     case OPTION_MAX_MEMORY: return bytes_of(value, &options->max_memory, err);
+    case OPTION_LAYERS: return number_of("layers", value, 1, LAYERS_MAX, &options->shape.shape.layers, err);
+    case OPTION_WIDTH: return number_of("width", value, 4, 16384, &options->shape.shape.width, err);
+    case OPTION_HEADS: return number_of("heads", value, 1, 1024, &options->shape.shape.heads, err);
+    case OPTION_CONTEXT: return number_of("context", value, 4, 4096, &options->shape.shape.context, err);
+    case OPTION_BATCH: return number_of("batch", value, 1, 65536, &options->shape.batch, err);
+    case OPTION_VOCABULARY: return number_of("vocabulary", value, 2, 65536, &options->shape.shape.vocabulary, err);
+    case OPTION_SECONDS: return duration_of("seconds", value, &options->seconds, err);
+    case OPTION_SAVE: options->save = value; return 0;
     case OPTION_KEEP: return keep_of(value, &options->keep, err);
     case OPTION_EXPLAIN: options->explain = true; return 0;
     case OPTION_JSON: options->json = true; return 0;
@@ -179,16 +205,16 @@ static void long_options(enum command command, struct option *rows)
 
 static int refuse(enum command command, const char *argument, int symbol, struct error *err)
 {
-    static const char *const names[] = {"plan", "world", "run", "status", "summary", "verify", "merge"};
     return error_set(err, ERROR_INPUT, "%s: %s; see `palimpsest %s --help`", argument,
-                     symbol == ':' ? "a value must follow" : "no such option", names[command]);
+                     symbol == ':' ? "a value must follow" : "no such option", command_name(command));
 }
 
 int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err)
 {
     struct option rows[ROWS + 1];
     long_options(command, rows);
-    *options = (struct options){.ranks = 1, .attempts = 3, .samples = 2, .stages = 3, .seed = -1, .keep = KEEP_TRUNK};
+    *options = (struct options){
+        .ranks = 1, .attempts = 3, .samples = 2, .stages = 3, .seed = -1, .keep = KEEP_TRUNK, .seconds = 5};
     opterr = 0;
     optind = 1;
     for (;;) {
@@ -198,6 +224,11 @@ int options_read(enum command command, int count, char **arguments, struct optio
         TRY(take(id, optarg, options, err));
     }
     if (options->help) return 0;
+    if (1u << command & NO_FILE && optind < count)
+        return error_set(err, ERROR_INPUT,
+                         "%s: \"%s\" is not an option, and it reads no file; see `palimpsest %s --help`",
+                         command_name(command), arguments[optind], command_name(command));
+    if (1u << command & NO_FILE) return 0;
     if (optind >= count)
         return error_set(err, ERROR_INPUT, "%s: which file? see `palimpsest %s --help`", arguments[0], arguments[0]);
     if (command == COMMAND_MERGE && optind + 1 == count)

@@ -37,6 +37,22 @@ static struct batch read_batch(struct trainer *trainer, const struct world *worl
                           .target = trainer->target};
 }
 
+/* Forward, backward, clip, AdamW. */
+static int take_step(struct trainer *trainer, const struct pretraining *pretraining, const struct batch *batch,
+                     int64_t stop_step, struct state *state, struct error *err)
+{
+    double loss = model_lm(trainer->model, state, batch, trainer_gradient(trainer, state), 0);
+    struct update update = {&pretraining->optimizer, pretraining_rate(pretraining, state->step), {0, -1}, stop_step};
+    return trainer_update(trainer, &update, loss, state, err);
+}
+
+int train_pretrain_batch(struct trainer *trainer, const struct pretraining *pretraining, const struct batch *batch,
+                         int64_t stop_step, struct state *state, struct error *err)
+{
+    trainer_prepare(trainer, state);
+    return take_step(trainer, pretraining, batch, stop_step, state, err);
+}
+
 int train_pretrain(struct trainer *trainer, const struct world *world, const struct pretraining *pretraining,
                    int64_t stop_step, train_pause_f *pause, void *context, struct state *state, struct error *err)
 {
@@ -49,10 +65,7 @@ int train_pretrain(struct trainer *trainer, const struct world *world, const str
     trainer_prepare(trainer, state);
     while (state->step < stop_step && !(pause && pause(context, state->step))) {
         struct batch batch = read_batch(trainer, world, pretraining, state->step);
-        double loss = model_lm(trainer->model, state, &batch, trainer_gradient(trainer, state), 0);
-        struct update update = {
-            &pretraining->optimizer, pretraining_rate(pretraining, state->step), {0, -1}, stop_step};
-        TRY(trainer_update(trainer, &update, loss, state, err));
+        TRY(take_step(trainer, pretraining, &batch, stop_step, state, err));
     }
     return 0;
 }

@@ -32,7 +32,7 @@ FOREIGN = {
     r"xxhash\.h": "base",
     r"yaml\.h": "config",
     r"cblas\.h": "kernels",
-    r"(immintrin|arm_neon)\.h": "kernels model train",  # vector instructions, where loops over floats are
+    r"(immintrin|arm_neon)\.h": "kernels model train bench",  # vector instructions, where loops over floats are
     r"hdf5(_hl)?\.h": "store",
     r"mpi\.h": "store schedule cli",
     r"jansson\.h": "cli",
