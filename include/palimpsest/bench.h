@@ -2,15 +2,16 @@
 #ifndef PALIMPSEST_BENCH_H
 #define PALIMPSEST_BENCH_H
 
+#include "palimpsest/base_profile.h"
 #include "palimpsest/spec.h"
 
 /* ---- the limit of a core ---- */
 
-/* FLOP/s that fused multiply-adds reach which touch nothing but registers, in single precision, on the core that calls:
- * the best of rounds that take about `seconds` together.  The widest vectors that the processor has are used; where it
- * has no fused ones, a multiplication and an addition count. */
+/* FLOP/s that multiply-adds reach which touch nothing but registers, in single precision, on the core that calls: the
+ * best of many rounds within `seconds`.  The widest vectors that the processor has are used; where it has no fused
+ * multiply-add, a multiplication and an addition stand for it. */
 double bench_core_limit(double seconds);
-const char *bench_core_vectors(void); /* which those are: "AVX-512", "AVX2", "SSE2", "NEON", "plain" */
+const char *bench_core_vectors(void); /* which vectors those are: "AVX-512", "AVX2", "SSE2", "NEON", "plain" */
 
 /* ---- training ---- */
 
@@ -21,16 +22,22 @@ struct bench_shape {
 enum { BENCH_SHAPES = 6 };
 extern const struct bench_shape bench_shapes[BENCH_SHAPES]; /* from 32 to 512 channels: what is measured by default */
 
-struct training_speed {
-    int steps;            /* measured */
-    double tokens, flops; /* of one step; as shape_training_flops counts */
-    double seconds;       /* of one step, median */
-    double limit;         /* bench_core_limit between the steps, the best; FLOP/s */
-    double least, most;   /* seconds of the fastest and of the slowest step */
+struct step_speed {              /* steps, or passes, of one kind */
+    int batch, count;            /* sequences of each; how many were measured */
+    double tokens, flops;        /* of one; FLOPs as shape_training_flops counts them */
+    double seconds, least, most; /* of one: the median, the fastest, the slowest */
 };
-/* Measures whole steps of train_pretrain (forward, backward, clip, AdamW) on random tokens for about `seconds`, at
- * least three of them, on the core that calls.  Kernels are those that were started.  ERROR_INPUT: heads that do not
- * divide the width, more memory than the machine has; ERROR_STAGE: training failed. */
+struct training_speed {
+    struct step_speed step;          /* of train_pretrain: data, forward, backward, clip, AdamW */
+    struct step_speed small;         /* the same with an eighth of the batch: what a step costs beside its FLOPs */
+    struct step_speed forward;       /* a pass without gradient, as evaluation does it */
+    double part[PROFILE_PART_COUNT]; /* share of a step's time */
+    double clock;                    /* share of a step's time that taking the profile costs; not in the medians */
+    double limit;                    /* the best of bench_core_limit, measured in turns with the steps; FLOP/s */
+};
+/* Measures steps of the real trainer on random tokens for about `seconds`, at least three, on the core that calls, with
+ * the kernels that were started.  ERROR_INPUT: heads that do not divide the width, more memory than the machine has;
+ * ERROR_STAGE: training failed. */
 int bench_train(const struct bench_shape *shape, double seconds, struct training_speed *speed, struct error *err);
 
 #endif

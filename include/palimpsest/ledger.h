@@ -80,6 +80,19 @@ void ledger_simulate(const struct plan *plan, const double *predicted, const dou
 struct cost_model;
 struct cost_model *cost_model_create(const struct plan *plan, double assumed_flops_per_second);
 void cost_model_destroy(struct cost_model **model);
+/* Speeds measured beforehand take the place of the assumed one; before anything is observed.  The plan is a whole one. */
+struct speed_point { /* of one shape, as bench train measures it; FLOPs of a step or pass, and seconds */
+    int width;
+    double parameters, flops, seconds;   /* steps of a full batch */
+    double small_flops, small_seconds;   /* of a smaller one; equal to the others when there is none */
+    double forward_flops, forward_seconds;
+};
+void cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points);
+struct rates { /* a step takes parameters x per_parameter + FLOPs / flops_per_second */
+    double per_parameter, flops_per_second, forward_flops_per_second;
+};
+/* Of models of this width, between the measured widths on a straight line in logarithms, beyond them as at the last. */
+struct rates rates_at(const struct speed_point *point, int points, int width);
 void cost_model_observe(struct cost_model *model, int stage, double seconds);
 /* The largest factor by which the prediction of any class has changed since the last cost_model_predict; O(classes). */
 double cost_model_drift(const struct cost_model *model);

@@ -2,37 +2,54 @@
  * the same machine. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "palimpsest/bench.h"
 #include "palimpsest/train.h"
 
-/* Layers, width, heads, context, vocabulary of models that sweeps on CPUs consist of. */
-#define SHAPE(l, d, h, t, b, v)                                                                                        \
+/* Layers, width, heads, context, vocabulary, batch: models of the sizes that sweeps on CPUs consist of. */
+#define SHAPE(l, d, h, t, v, b)                                                                                        \
     {                                                                                                                  \
         {.layers = l, .width = d, .heads = h, .context = t, .vocabulary = v, .feed_forward = 4}, b                     \
     }
 const struct bench_shape bench_shapes[BENCH_SHAPES] = {
-    SHAPE(2, 32, 2, 64, 16, 256),   SHAPE(2, 64, 2, 64, 16, 256),   SHAPE(4, 64, 4, 64, 16, 256),
-    SHAPE(4, 128, 4, 128, 16, 256), SHAPE(6, 256, 8, 128, 16, 256), SHAPE(8, 512, 8, 256, 8, 256),
+    SHAPE(2, 32, 2, 64, 256, 16),   SHAPE(2, 64, 2, 64, 256, 16),   SHAPE(4, 64, 4, 64, 256, 16),
+    SHAPE(4, 128, 4, 128, 256, 16), SHAPE(6, 256, 8, 128, 256, 16), SHAPE(8, 512, 8, 256, 256, 8),
 };
 
-enum { WARM_STEPS = 1, LEAST_STEPS = 3, MOST_STEPS = 100000 };
-static const double ROUND = 0.2, LIMIT = 0.02; /* seconds of steps, and of the core's limit, taken in turns */
+/* What takes turns: the kind that is furthest behind its share of the time is next. */
+enum kind { STEP, PROFILED, SMALL, FORWARD, LIMIT, KINDS };
+static const struct {
+    double share;
+    int least; /* how often at least */
+} turns[KINDS] = {
+    [STEP] = {0.65, 3}, [PROFILED] = {0.1, 1}, [SMALL] = {0.1, 3}, [FORWARD] = {0.1, 3}, [LIMIT] = {0.05, 1}};
+static const double LIMIT_SECONDS = 2e-3;
+enum { POOL = 1 << 16, SMALLER = 8 }; /* tokens to read from; how much smaller the small batch is */
 
 struct bench { /* a training on random tokens */
     const struct bench_shape *shape;
     struct trainer *trainer;
+    struct model *forward;
     struct state *state;
     struct pretraining pretraining;
     struct random_cursor random;
-    struct batch batch;
+    uint16_t *pool; /* [POOL] */
     int *start;
     uint16_t *token;
     int32_t *target;
-    double *seconds; /* [steps]: of each step, in the order they ran, then sorted */
-    int steps;
+    struct measured {
+        double *seconds; /* [count] */
+        size_t capacity;
+        int count;
+        double sum;
+    } measured[KINDS];
+    struct profile profile; /* of all profiled steps */
+    double limit;
 };
+
+static int small_batch(const struct bench_shape *shape) { return shape->batch < SMALLER ? 1 : shape->batch / SMALLER; }
 
 static int check_shape(const struct bench_shape *shape, struct error *err)
 {
@@ -41,8 +58,9 @@ static int check_shape(const struct bench_shape *shape, struct error *err)
         return error_set(err, ERROR_INPUT, "a width of %d cannot be shared among %d heads; make it a multiple",
                          model->width, model->heads);
     int tokens = shape->batch * model->context;
-    double bytes =
-        3 * (double)shape_state_bytes(model, 0, 0) + (double)shape_work_bytes(model, tokens, shape->batch, true);
+    double bytes = 3 * (double)shape_state_bytes(model, 0, 0) +
+                   (double)shape_work_bytes(model, tokens, shape->batch, true) +
+                   (double)shape_work_bytes(model, tokens, shape->batch, false);
     double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (machine <= 0 || bytes <= machine) return 0;
     return error_set(err, ERROR_INPUT,
@@ -57,6 +75,7 @@ static void bench_init(struct bench *bench, const struct bench_shape *shape)
     const int tokens = shape->batch * model->context;
     *bench = (struct bench){.shape = shape};
     bench->trainer = trainer_create(model, tokens, shape->batch);
+    bench->forward = model_create(model, tokens, shape->batch, false);
     bench->state = state_create(model, NULL, 0, true);
     state_initialise(bench->state, 1, 0.02);
     bench->pretraining = (struct pretraining){
@@ -67,57 +86,114 @@ static void bench_init(struct bench *bench, const struct bench_shape *shape)
                       .weight_decay = 0.1,
                       .clip = 1,
                       .bias_correction = 1},
-        .batch = shape->batch,
     };
     bench->random = random_at(random_stream("bench train", 1, NULL), 0);
+    bench->pool = memory_array(POOL, sizeof *bench->pool);
+    for (int i = 0; i < POOL; i++) bench->pool[i] = (uint16_t)random_below(&bench->random, (uint32_t)model->vocabulary);
     bench->start = memory_array((size_t)shape->batch + 1, sizeof *bench->start);
     bench->token = memory_array((size_t)tokens, sizeof *bench->token);
     bench->target = memory_array((size_t)tokens, sizeof *bench->target);
-    bench->seconds = memory_array(MOST_STEPS, sizeof *bench->seconds);
-    for (int b = 0; b <= shape->batch; b++) bench->start[b] = b * model->context;
-    bench->batch = (struct batch){.sequences = shape->batch,
-                                  .tokens = tokens,
-                                  .start = bench->start,
-                                  .token = bench->token,
-                                  .target = bench->target};
 }
 
 static void bench_reset(struct bench *bench)
 {
     trainer_destroy(&bench->trainer);
+    model_destroy(&bench->forward);
     state_destroy(&bench->state);
+    memory_free(bench->pool);
     memory_free(bench->start);
     memory_free(bench->token);
     memory_free(bench->target);
-    memory_free(bench->seconds);
+    for (int k = 0; k < KINDS; k++) memory_free(bench->measured[k].seconds);
 }
 
-static void draw_batch(struct bench *bench)
+/* Windows anywhere in the pool, as a text is read. */
+static struct batch read_batch(struct bench *bench, int sequences)
 {
-    const uint32_t vocabulary = (uint32_t)bench->shape->shape.vocabulary;
-    for (int i = 0; i < bench->batch.tokens; i++) {
-        bench->token[i] = (uint16_t)random_below(&bench->random, vocabulary);
-        bench->target[i] = (int32_t)random_below(&bench->random, vocabulary);
+    const int context = bench->shape->shape.context;
+    profile_part(PROFILE_DATA);
+    bench->start[0] = 0;
+    for (int b = 0; b < sequences; b++) {
+        const uint16_t *window = bench->pool + random_below(&bench->random, (uint32_t)(POOL - context));
+        memcpy(bench->token + b * context, window, (size_t)context * sizeof *window);
+        for (int t = 0; t < context; t++) bench->target[b * context + t] = window[t + 1];
+        bench->start[b + 1] = (b + 1) * context;
     }
+    return (struct batch){.sequences = sequences,
+                          .tokens = bench->start[sequences],
+                          .start = bench->start,
+                          .token = bench->token,
+                          .target = bench->target};
 }
 
-/* The batch is drawn outside the clock: where texts come from is no matter of the trainer. */
-static int take_step(struct bench *bench, double *seconds, struct error *err)
+static int take_step(struct bench *bench, int sequences, struct error *err)
 {
-    draw_batch(bench);
-    double before = clock_seconds();
-    TRY(train_pretrain_batch(bench->trainer, &bench->pretraining, &bench->batch, INT64_MAX, bench->state, err));
-    *seconds = clock_seconds() - before;
-    return 0;
+    struct batch batch = read_batch(bench, sequences);
+    bench->pretraining.batch = sequences;
+    return train_pretrain_batch(bench->trainer, &bench->pretraining, &batch, INT64_MAX, bench->state, err);
 }
 
-static int take_round(struct bench *bench, double seconds, struct error *err)
+static int take_profiled_step(struct bench *bench, struct error *err)
 {
-    double stop = clock_seconds() + seconds;
-    do {
-        TRY(take_step(bench, &bench->seconds[bench->steps], err));
-        bench->steps++;
-    } while (clock_seconds() < stop && bench->steps < MOST_STEPS);
+    struct profile profile;
+    profile_start();
+    int status = take_step(bench, bench->shape->batch, err);
+    profile_stop(&profile);
+    for (int p = 0; p < PROFILE_PART_COUNT; p++) bench->profile.seconds[p] += profile.seconds[p];
+    bench->profile.changes += profile.changes;
+    return status;
+}
+
+static int take_turn(struct bench *bench, enum kind kind, struct error *err)
+{
+    switch (kind) {
+    case STEP: return take_step(bench, bench->shape->batch, err);
+    case PROFILED: return take_profiled_step(bench, err);
+    case SMALL: return take_step(bench, small_batch(bench->shape), err);
+    case FORWARD: {
+        struct batch batch = read_batch(bench, bench->shape->batch);
+        (void)model_lm(bench->forward, bench->state, &batch, NULL, 0);
+        return 0;
+    }
+    case LIMIT: bench->limit = fmax(bench->limit, bench_core_limit(LIMIT_SECONDS)); return 0;
+    case KINDS: break;
+    }
+    CHECK(false, "kind %d", (int)kind);
+}
+
+static bool is_due(const struct bench *bench, enum kind kind)
+{
+    return bench->measured[kind].count < turns[kind].least;
+}
+
+/* While there is time, what is furthest behind its share; then what has not been measured often enough; or KINDS. */
+static enum kind next_turn(const struct bench *bench, bool in_time)
+{
+    enum kind next = KINDS;
+    for (enum kind k = 0; k < KINDS; k++) {
+        if (!in_time && !is_due(bench, k)) continue;
+        double behind = bench->measured[k].sum / turns[k].share;
+        if (next == KINDS || behind < bench->measured[next].sum / turns[next].share) next = k;
+    }
+    return next;
+}
+
+static int take_turns(struct bench *bench, double seconds, struct error *err)
+{
+    const double stop = clock_seconds() + seconds;
+    enum kind kind;
+    TRY(take_turn(bench, STEP, err)); /* to touch all memory; not counted */
+    TRY(take_turn(bench, FORWARD, err));
+    while ((kind = next_turn(bench, clock_seconds() < stop)) != KINDS) {
+        struct measured *measured = &bench->measured[kind];
+        double before = clock_seconds();
+        TRY(take_turn(bench, kind, err));
+        double passed = clock_seconds() - before;
+        measured->seconds =
+            memory_grow(measured->seconds, &measured->capacity, (size_t)measured->count + 1, sizeof *measured->seconds);
+        measured->seconds[measured->count++] = passed;
+        measured->sum += passed;
+    }
     return 0;
 }
 
@@ -127,30 +203,35 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double median(const double *sorted, int count)
+static struct step_speed speed_of(struct measured *measured, const struct bench_shape *shape, int batch, double part)
 {
-    return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+    const int count = measured->count;
+    const double tokens = (double)batch * shape->shape.context;
+    double *seconds = measured->seconds;
+    qsort(seconds, (size_t)count, sizeof *seconds, by_value);
+    return (struct step_speed){
+        .batch = batch,
+        .count = count,
+        .tokens = tokens,
+        .flops = part * shape_training_flops(&shape->shape, tokens, shape->shape.context, true),
+        .seconds = count % 2 ? seconds[count / 2] : (seconds[count / 2 - 1] + seconds[count / 2]) / 2,
+        .least = seconds[0],
+        .most = seconds[count - 1],
+    };
 }
 
-static int measure(struct bench *bench, double seconds, struct training_speed *speed, struct error *err)
+static void evaluate(struct bench *bench, struct training_speed *speed)
 {
-    double stop = clock_seconds() + seconds, warm, limit = 0;
-    for (int step = 0; step < WARM_STEPS; step++) TRY(take_step(bench, &warm, err));
-    do {
-        limit = fmax(limit, bench_core_limit(LIMIT));
-        TRY(take_round(bench, fmin(ROUND, seconds / LEAST_STEPS), err));
-    } while ((clock_seconds() < stop || bench->steps < LEAST_STEPS) && bench->steps < MOST_STEPS);
-    qsort(bench->seconds, (size_t)bench->steps, sizeof *bench->seconds, by_value);
+    const struct bench_shape *shape = bench->shape;
+    const double profiled = bench->measured[PROFILED].sum;
     *speed = (struct training_speed){
-        .steps = bench->steps,
-        .tokens = bench->batch.tokens,
-        .flops = shape_training_flops(&bench->shape->shape, bench->batch.tokens, bench->shape->shape.context, true),
-        .seconds = median(bench->seconds, bench->steps),
-        .limit = fmax(limit, bench_core_limit(LIMIT)),
-        .least = bench->seconds[0],
-        .most = bench->seconds[bench->steps - 1],
+        .step = speed_of(&bench->measured[STEP], shape, shape->batch, 1),
+        .small = speed_of(&bench->measured[SMALL], shape, small_batch(shape), 1),
+        .forward = speed_of(&bench->measured[FORWARD], shape, shape->batch, 1.0 / 3),
+        .clock = (double)bench->profile.changes * profile_change_seconds() / profiled,
+        .limit = bench->limit,
     };
-    return 0;
+    for (int p = 0; p < PROFILE_PART_COUNT; p++) speed->part[p] = bench->profile.seconds[p] / profiled;
 }
 
 int bench_train(const struct bench_shape *shape, double seconds, struct training_speed *speed, struct error *err)
@@ -158,7 +239,8 @@ int bench_train(const struct bench_shape *shape, double seconds, struct training
     struct bench bench;
     TRY(check_shape(shape, err));
     bench_init(&bench, shape);
-    int status = measure(&bench, seconds, speed, err);
+    int status = take_turns(&bench, seconds, err);
+    if (status == 0) evaluate(&bench, speed);
     bench_reset(&bench);
     return status;
 }

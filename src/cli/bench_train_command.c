@@ -1,42 +1,34 @@
 /* bench train: how fast one core trains. */
-#include <jansson.h>
 #include <sched.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli_private.h"
 #include "palimpsest/kernels.h"
 
-struct measured { /* of one call */
-    struct numerics numerics;
-    int core; /* that it ran on; -1: not known, since the system does not say */
-    bool pinned_here;
-    int shapes;
-    struct bench_shape shape[BENCH_SHAPES];
-    struct training_speed speed[BENCH_SHAPES];
-};
-
 /* A process that wanders measures other cores' caches: it stays where it is, unless its caller has settled that. */
-static void stay_on_core(struct measured *measured)
+static void stay_on_core(struct speed_report *report)
 {
     cpu_set_t allowed;
-    measured->core = sched_getcpu();
-    if (measured->core < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 1) return;
+    report->core = sched_getcpu();
+    if (report->core < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 1) return;
     CPU_ZERO(&allowed);
-    CPU_SET((size_t)measured->core, &allowed);
-    measured->pinned_here = sched_setaffinity(0, sizeof allowed, &allowed) == 0;
+    CPU_SET((size_t)report->core, &allowed);
+    report->stays = sched_setaffinity(0, sizeof allowed, &allowed) == 0;
 }
 
-/* The table's shapes, or the one that options give, with the rest of it from the third of the table. */
-static void choose_shapes(const struct options *options, struct measured *measured)
+/* The table's shapes; or the one that options give, with the rest of it from the third of the table. */
+static void choose_shapes(const struct options *options, struct speed_report *report)
 {
     const struct model_shape *asked = &options->shape.shape;
-    struct bench_shape *shape = measured->shape;
+    struct bench_shape *shape = report->shape;
     int batch = options->shape.batch;
     if (asked->layers + asked->width + asked->heads + asked->context + asked->vocabulary + batch == 0) {
-        measured->shapes = BENCH_SHAPES;
-        for (int s = 0; s < BENCH_SHAPES; s++) shape[s] = bench_shapes[s];
+        report->shapes = BENCH_SHAPES;
+        memcpy(report->shape, bench_shapes, sizeof bench_shapes);
         return;
     }
-    measured->shapes = 1;
+    report->shapes = 1;
     *shape = bench_shapes[2];
     if (asked->layers) shape->shape.layers = asked->layers;
     if (asked->width) shape->shape.width = asked->width;
@@ -46,41 +38,78 @@ static void choose_shapes(const struct options *options, struct measured *measur
     if (batch) shape->batch = batch;
 }
 
+/* Before anything is measured: a file of another kind is not written over. */
+static int check_save(const char *path, struct error *err)
+{
+    struct speed_point *point = NULL;
+    int points;
+    char numerics_class[128];
+    TRY(check_folder(path, err));
+    if (access(path, F_OK) != 0) return 0;
+    if (speeds_recognise(path) && speeds_read(path, &point, &points, numerics_class, NULL) == 0) {
+        memory_free(point);
+        return 0;
+    }
+    return error_set(err, ERROR_INPUT, "--save %s: is there already and holds no speeds; name another file", path);
+}
+
 static int start_kernels(const struct options *options, struct numerics *numerics, struct error *err)
 {
     TRY(numerics_alone(options->numerics, numerics, err));
     return numerics_take("bench train", numerics->class_name, numerics, err);
 }
 
-static void print_head(const struct measured *measured)
+static void print_head(const struct speed_report *report)
 {
-    printf("numerics class %s; core %d%s; limit by %s multiply-adds in registers\n", measured->numerics.class_name,
-           measured->core, measured->pinned_here ? ", on which it stays" : "", bench_core_vectors());
-    puts(" L    d   H     T    B     V      step   tokens/s  model            of the limit");
+    printf("numerics class %s\ncore %d%s; limit: %s multiply-adds in registers\n\n"
+           " L    d  H    T    B     V       step  tokens/s           model  of the limit\n",
+           report->numerics.class_name, report->core, report->stays ? ", to which this process is bound now" : "",
+           bench_core_vectors());
+}
+
+static void print_parts(const struct training_speed *speed)
+{
+    fputs("    ", stdout);
+    for (enum profile_part p = PROFILE_OTHER + 1; p < PROFILE_PART_COUNT; p++)
+        printf("%s %.1f %%, ", profile_word(p), 100 * speed->part[p]);
+    printf("%s %.1f %%; timing these %.2f %%\n", profile_word(PROFILE_OTHER), 100 * speed->part[PROFILE_OTHER],
+           100 * speed->clock);
 }
 
 static void print_shape(const struct bench_shape *shape, const struct training_speed *speed)
 {
     char tokens[32];
     const struct model_shape *model = &shape->shape;
-    double flops = speed->flops / speed->seconds;
-    printf("%2d %4d %3d %5d %4d %5d %7.2f ms %10s  %6.2f GFLOP/s  %4.1f %% of %.1f\n", model->layers, model->width,
-           model->heads, model->context, shape->batch, model->vocabulary, 1e3 * speed->seconds,
-           format_count(speed->tokens / speed->seconds, tokens, sizeof tokens), flops / 1e9, 100 * flops / speed->limit,
-           speed->limit / 1e9);
+    double flops = speed->step.flops / speed->step.seconds;
+    printf("%2d %4d %2d %4d %4d %5d %7.2f ms %9s %8.2f GFLOP/s  %4.1f %% of %.1f\n", model->layers, model->width,
+           model->heads, model->context, shape->batch, model->vocabulary, 1e3 * speed->step.seconds,
+           format_count(speed->step.tokens / speed->step.seconds, tokens, sizeof tokens), flops / 1e9,
+           100 * flops / speed->limit, speed->limit / 1e9);
+    print_parts(speed);
     fflush(stdout);
+}
+
+static int measure(const struct options *options, struct speed_report *report, struct error *err)
+{
+    if (!options->json) print_head(report);
+    for (int s = 0; s < report->shapes; s++) {
+        TRY(bench_train(&report->shape[s], options->seconds, &report->speed[s], err));
+        if (!options->json) print_shape(&report->shape[s], &report->speed[s]);
+    }
+    return 0;
 }
 
 int command_bench_train(const struct options *options, struct error *err)
 {
-    struct measured measured = {.shapes = 0};
-    TRY(start_kernels(options, &measured.numerics, err));
-    stay_on_core(&measured);
-    choose_shapes(options, &measured);
-    if (!options->json) print_head(&measured);
-    for (int s = 0; s < measured.shapes; s++) {
-        TRY(bench_train(&measured.shape[s], options->seconds, &measured.speed[s], err));
-        if (!options->json) print_shape(&measured.shape[s], &measured.speed[s]);
-    }
-    return 0;
+    struct speed_report report = {.shapes = 0};
+    if (options->save) TRY(check_save(options->save, err));
+    TRY(start_kernels(options, &report.numerics, err));
+    stay_on_core(&report);
+    choose_shapes(options, &report);
+    TRY(measure(options, &report, err));
+    char *text = speeds_text(&report);
+    int status = options->save ? file_write_atomic(options->save, text, strlen(text), err) : 0;
+    if (options->json) fputs(text, stdout);
+    memory_free(text);
+    return status;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "palimpsest/bench.h"
+#include "palimpsest/ledger.h"
 #include "palimpsest/plan.h"
 #include "palimpsest/schedule.h"
 #include "palimpsest/stage.h"
@@ -155,6 +156,7 @@ struct session {
 int session_open(const struct options *options, const struct lock_wish *wish, MPI_Comm comm, struct session *session,
                  struct error *err);
 int session_close(struct session *session, struct error *err);
+int check_folder(const char *path, struct error *err); /* that a file can be made there */
 
 /* ---- numerics.c: the numerics class of a run ---- */
 
@@ -189,6 +191,23 @@ bool verifier_keeps(const struct verifier *verifier, int row);
 /* Computes the stage again from the nearest ancestor whose checkpoint is whole, prints what differs, and counts it in
  * *different.  -1: it could not be computed. */
 int verifier_compare(struct verifier *verifier, int row, int *different, struct error *err);
+
+/* ---- speeds.c: what bench train measured, as JSON ---- */
+
+struct speed_report {
+    struct numerics numerics;
+    int core;   /* that it ran on */
+    bool stays; /* the program saw to that, and not its caller */
+    int shapes;
+    struct bench_shape shape[BENCH_SHAPES];
+    struct training_speed speed[BENCH_SHAPES];
+};
+char *speeds_text(const struct speed_report *report); /* memory_free */
+bool speeds_recognise(const char *path);              /* whether the file looks like JSON, good or bad */
+/* point[*points] is the caller's, memory_free; numerics_class: in which they were measured.  ERROR_INPUT says where in
+ * the file it is wrong. */
+int speeds_read(const char *path, struct speed_point **point, int *points, char numerics_class[128],
+                struct error *err);
 
 /* ---- progress.c ---- */
 

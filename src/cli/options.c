@@ -60,10 +60,10 @@ static const struct option_row {
     {OPTION_OUTPUT, "output", "RESULTS.h5", RUN | MERGE,
      "the results file; run continues one that belongs to this sweep, merge makes a new one (-o)"},
     {OPTION_RANKS, "ranks", "N", PLAN, "predict the makespan for N ranks that carry out stages (default 1)"},
-    {OPTION_SPEED_FROM, "speed-from", "RESULTS.h5", PLAN,
-     "take the speed of this machine from an earlier results file"},
+    {OPTION_SPEED_FROM, "speed-from", "FILE", PLAN,
+     "take the speed of this machine from an earlier results file, or from what bench train saved"},
     {OPTION_EXPLAIN, "explain", NULL, PLAN, "print every resolved value and where it came from"},
-    {OPTION_JSON, "json", NULL, PLAN | STATUS, "print JSON"},
+    {OPTION_JSON, "json", NULL, PLAN | STATUS | BENCH_TRAIN, "print JSON"},
     {OPTION_SAMPLES, "samples", "N", WORLD, "sample texts per domain and task (default 2)"},
     {OPTION_NO_SHARING, "no-sharing", NULL, PLAN | RUN,
      "every cell carries out its whole path; the same numbers, more work"},
@@ -92,7 +92,7 @@ static const struct option_row {
     {OPTION_BATCH, "batch", "B", BENCH_TRAIN, "one shape: sequences of a step (default 16)"},
     {OPTION_VOCABULARY, "vocabulary", "V", BENCH_TRAIN, "one shape: words (default 256)"},
     {OPTION_SECONDS, "seconds", "S", BENCH_TRAIN, "measure each shape for so long (default 5s)"},
-
+    {OPTION_SAVE, "save", "FILE", BENCH_TRAIN, "write what was measured to FILE, for plan --speed-from"},
     {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD | VERIFY, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
 };

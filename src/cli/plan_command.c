@@ -7,8 +7,8 @@
 #include "palimpsest/answer.h"
 #include "palimpsest/ledger.h"
 
-struct forecast { /* what plan prints, as text and as JSON from one place */
-    double flops_per_second;
+struct forecast {            /* what plan prints, as text and as JSON from one place */
+    double flops_per_second; /* of a rank, over all stages */
     bool assumed;
     struct certificate simulated;
     double memory_bytes;    /* of one rank: states, buffers, world */
@@ -16,36 +16,82 @@ struct forecast { /* what plan prints, as text and as JSON from one place */
     int seeds, items, kinds[4], pretrained;
 };
 
-/* Median over the stages of an earlier run that trained for at least a tenth of a second. */
 static int compare_doubles(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
-static int speed_of(const char *path, double *flops_per_second, struct error *err)
+/* Median over the stages of an earlier run that trained for at least a tenth of a second. */
+static int median_speed(const struct archive *archive, double *flops_per_second, struct error *err)
 {
-    struct store_reader *reader = NULL;
-    int rows = 0, count = 0, status = 0;
-    double *speed = NULL;
-    TRY_DONE(store_reader_open(path, &reader, err));
-    TRY_DONE(store_read_rows(reader, &rows, err));
-    speed = memory_array((size_t)rows, sizeof *speed);
-    for (int r = 0; r < rows; r++) {
-        struct stage_provenance facts;
-        TRY_DONE(store_read_provenance(reader, r, &facts, err));
-        if (facts.training_seconds > 0.1 && facts.flops_per_second > 0) speed[count++] = facts.flops_per_second;
-    }
-    if (count == 0) {
-        status = error_set(err, ERROR_INPUT, "%s: no stage in it trained long enough to tell the speed", path);
-        goto done;
+    int count = 0;
+    double *speed = memory_array((size_t)archive->plan->rows, sizeof *speed);
+    for (int r = 0; r < archive->plan->rows; r++) {
+        const struct stage_provenance *facts = &archive->provenance[r];
+        if (facts->training_seconds > 0.1 && facts->flops_per_second > 0) speed[count++] = facts->flops_per_second;
     }
     qsort(speed, (size_t)count, sizeof *speed, compare_doubles);
-    *flops_per_second = speed[count / 2];
-done:
+    if (count > 0) *flops_per_second = speed[count / 2];
     memory_free(speed);
-    store_reader_close(&reader);
+    if (count > 0) return 0;
+    return error_set(err, ERROR_INPUT, "%s: no stage in it trained long enough to tell the speed", archive->path);
+}
+
+static int compare_records(const void *a, const void *b)
+{
+    return hash_order((*(const struct stage *const *)a)->record, (*(const struct stage *const *)b)->record);
+}
+
+/* What an earlier run of stages of this very plan took is known, and stages like them are judged by it. */
+static void observe_archive(const struct plan *plan, const struct archive *archive, struct cost_model *model)
+{
+    const struct stage **sorted = memory_array((size_t)plan->stages, sizeof *sorted);
+    for (int s = 0; s < plan->stages; s++) sorted[s] = &plan->stage[s];
+    qsort(sorted, (size_t)plan->stages, sizeof *sorted, compare_records);
+    for (int r = 0; r < archive->plan->rows; r++) {
+        const struct stage_provenance *facts = &archive->provenance[r];
+        const struct stage *wanted = &archive->plan->tree[r];
+        if (archive->status[r] != STATUS_DONE || !(facts->seconds > 0)) continue;
+        const struct stage **same = bsearch(&wanted, sorted, (size_t)plan->stages, sizeof *sorted, compare_records);
+        if (same) cost_model_observe(model, (int)(*same - plan->stage), facts->seconds);
+    }
+    memory_free(sorted);
+}
+
+static int model_from_results(const char *path, const struct plan *plan, struct cost_model **model, struct error *err)
+{
+    struct archive *archive = NULL;
+    double flops_per_second = 0;
+    TRY(archive_read(path, &archive, err));
+    int status = median_speed(archive, &flops_per_second, err);
+    if (status == 0) {
+        *model = cost_model_create(plan, flops_per_second);
+        observe_archive(plan, archive, *model);
+    }
+    archive_destroy(&archive);
     return status;
+}
+
+static int model_from_speeds(const char *path, const struct plan *plan, struct cost_model **model, struct error *err)
+{
+    struct speed_point *point;
+    int points;
+    char class_name[128];
+    TRY(speeds_read(path, &point, &points, class_name, err));
+    if (strcmp(class_name, plan->numerics.class_name) != 0)
+        log_line(LOG_WARNING, "%s: was measured in numerics class %s; this sweep would run in %s", path, class_name,
+                 plan->numerics.class_name);
+    *model = cost_model_create(plan, ASSUMED_FLOPS_PER_SECOND);
+    cost_model_take_speeds(*model, point, points);
+    memory_free(point);
+    return 0;
+}
+
+static int model_from(const char *path, const struct plan *plan, struct cost_model **model, struct error *err)
+{
+    if (speeds_recognise(path)) return model_from_speeds(path, plan, model, err);
+    return model_from_results(path, plan, model, err);
 }
 
 /* Smallest true difference in accuracy that a paired t test over the seeds finds with 80 % power at 5 %, were the items
@@ -68,14 +114,21 @@ static int fewest_items(const struct plan *plan)
     return fewest;
 }
 
-static void simulate(const struct plan *plan, int ranks, struct forecast *forecast)
+static int simulate(const struct options *options, const struct plan *plan, struct forecast *forecast,
+                    struct error *err)
 {
+    struct cost_model *model = NULL;
+    if (options->speed_from)
+        TRY(model_from(options->speed_from, plan, &model, err));
+    else
+        model = cost_model_create(plan, ASSUMED_FLOPS_PER_SECOND);
     double *cost = memory_array((size_t)plan->stages, sizeof *cost);
-    struct cost_model *model = cost_model_create(plan, forecast->flops_per_second);
     cost_model_predict(model, cost);
-    ledger_simulate(plan, cost, cost, ranks, ORDER_CRITICAL_PATH, 0, &forecast->simulated);
+    ledger_simulate(plan, cost, cost, options->ranks, ORDER_CRITICAL_PATH, 0, &forecast->simulated);
     cost_model_destroy(&model);
     memory_free(cost);
+    if (options->speed_from) forecast->flops_per_second = plan->flops_tree / forecast->simulated.work;
+    return 0;
 }
 
 static int make_forecast(const struct options *options, const struct setup *setup, struct forecast *forecast,
@@ -84,8 +137,7 @@ static int make_forecast(const struct options *options, const struct setup *setu
     const struct plan *plan = setup->plan;
     int member;
     *forecast = (struct forecast){.flops_per_second = ASSUMED_FLOPS_PER_SECOND, .assumed = !options->speed_from};
-    if (options->speed_from) TRY(speed_of(options->speed_from, &forecast->flops_per_second, err));
-    simulate(plan, options->ranks, forecast);
+    TRY(simulate(options, plan, forecast, err));
     for (int s = 0; s < plan->stages; s++) {
         forecast->kinds[plan->stage[s].kind]++;
         forecast->pretrained += (plan->stage[s].groups & 1u << GROUP_PRETRAINED) != 0;
@@ -149,7 +201,7 @@ static void print_forecast(const struct plan *plan, const struct forecast *forec
     printf("predicted makespan         %s on %d rank%s; lower bound %s (%s: %sFLOP/s per rank)\n",
            format_duration(simulated->makespan, a, sizeof a), simulated->ranks, simulated->ranks == 1 ? "" : "s",
            format_duration(simulated->lower_bound, b, sizeof b),
-           forecast->assumed ? "at an assumed speed" : "at the speed of that results file",
+           forecast->assumed ? "at an assumed speed" : "at the speeds of that file",
            format_count(forecast->flops_per_second, rate, sizeof rate));
     if (isnan(forecast->smallest_effect))
         printf("smallest effect            none: one seed has no spread; give axes.seed at least 2, better 5\n");

@@ -69,7 +69,7 @@ static void add_constants(struct plan *plan, struct workshop *workshop)
         distance_of_cell, workshop);
 }
 
-static int check_folder(const char *path, struct error *err)
+int check_folder(const char *path, struct error *err)
 {
     char *copy = memory_text(path);
     const char *folder = dirname(copy);

@@ -1,4 +1,5 @@
-/* The cost model.  A stage of f FLOPs takes about ratio(class) x (OVERHEAD + f / assumed rate) seconds.  The ratio is
+/* The cost model.  A stage takes about ratio(class) x (OVERHEAD + what its steps and FLOPs take at the rates measured
+ * for its width, or at one assumed rate) seconds.  The ratio is
  * the median of what the last stages of the class showed, so that one stage that was swapped out or read from a cold
  * disk moves nothing.  A class is a kind and the FLOPs of one optimiser step to a quarter octave: stages of one shape
  * and batch fall together, whatever else their settings say. */
@@ -17,18 +18,22 @@ struct class
     double ratio[WINDOW];
     int observed;     /* ever */
     double predicted; /* ratio at the last cost_model_predict */
+    int stage;        /* one of them */
+    struct rates rates;
+    double parameters;
 };
 struct cost_model {
     const struct plan *plan;
-    double assumed; /* FLOP/s */
     int classes;
     struct class *class; /* sorted by name */
     int *class_of;       /* [stages] */
 };
 
+static double steps_of(const struct stage *stage) { return (double)(stage->stop_step - stage->start_step); }
+
 static int64_t class_name(const struct stage *stage)
 {
-    double steps = (double)(stage->stop_step - stage->start_step);
+    double steps = steps_of(stage);
     double flops = steps > 0 ? stage->training_flops / steps : stage->measuring_flops;
     int64_t size = flops >= 1 ? (int64_t)floor(4 * log2(flops)) : 0;
     return (int64_t)stage->kind << 32 | size;
@@ -55,7 +60,7 @@ static void list_classes(struct cost_model *model)
         int64_t name = class_name(&model->plan->stage[s]);
         if (find_class(model, name)) continue;
         model->class = memory_grow(model->class, &capacity, (size_t)model->classes + 1, sizeof *model->class);
-        model->class[model->classes++] = (struct class){.name = name, .predicted = 1};
+        model->class[model->classes++] = (struct class){.name = name, .predicted = 1, .stage = s};
         qsort(model->class, (size_t)model->classes, sizeof *model->class, by_name);
     }
     for (int s = 0; s < model->plan->stages; s++)
@@ -67,10 +72,22 @@ struct cost_model *cost_model_create(const struct plan *plan, double assumed_flo
     CHECK(assumed_flops_per_second > 0, "a rate of %g FLOP/s", assumed_flops_per_second);
     struct cost_model *model = memory_allocate(sizeof *model);
     model->plan = plan;
-    model->assumed = assumed_flops_per_second;
     model->class_of = memory_array((size_t)plan->stages, sizeof *model->class_of);
     list_classes(model);
+    for (int c = 0; c < model->classes; c++)
+        model->class[c].rates = (struct rates){0, assumed_flops_per_second, assumed_flops_per_second};
     return model;
+}
+
+void cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points)
+{
+    for (int c = 0; c < model->classes; c++) {
+        struct class *class = &model->class[c];
+        struct cell cell;
+        cell_resolve(model->plan->sweep, &model->plan->facts, model->plan->stage[class->stage].cell, &cell);
+        class->rates = rates_at(point, points, cell.shape.width);
+        class->parameters = (double)shape_parameters(&cell.shape);
+    }
 }
 
 void cost_model_destroy(struct cost_model **model)
@@ -85,7 +102,10 @@ void cost_model_destroy(struct cost_model **model)
 static double assumed_seconds(const struct cost_model *model, int stage)
 {
     const struct stage *s = &model->plan->stage[stage];
-    return OVERHEAD + (s->training_flops + s->measuring_flops) / model->assumed;
+    const struct class *class = &model->class[model->class_of[stage]];
+    return OVERHEAD + steps_of(s) * class->parameters * class->rates.per_parameter +
+           s->training_flops / class->rates.flops_per_second +
+           s->measuring_flops / class->rates.forward_flops_per_second;
 }
 
 void cost_model_observe(struct cost_model *model, int stage, double seconds)

@@ -69,12 +69,16 @@ static void attend(const struct pass *pass, const struct views *at, int block)
 {
     const struct model *model = pass->model;
     const int rows = model->tokens, width = model->shape.width;
+    profile_part(PROFILE_NORM);
     norm_forward(at->norm1, at->stats1, at->hidden, values_of(pass, block, NORM1_WEIGHT),
                  values_of(pass, block, NORM1_BIAS), rows, width);
+    profile_part(PROFILE_PRODUCT_FORWARD);
     linear_forward(at->qkv, at->norm1, values_of(pass, block, QKV_WEIGHT), values_of(pass, block, QKV_BIAS), NULL, rows,
                    width, 3 * width);
+    profile_part(PROFILE_ATTENTION);
     attention_forward(at->attended, at->probability, at->qkv, model->packing, width, model->shape.heads,
                       is_causal(model), model->training);
+    profile_part(PROFILE_PRODUCT_FORWARD);
     linear_forward(at->middle, at->attended, values_of(pass, block, OUTPUT_WEIGHT), values_of(pass, block, OUTPUT_BIAS),
                    at->hidden, rows, width, width);
 }
@@ -83,10 +87,14 @@ static void feed_forward(const struct pass *pass, const struct views *at, int bl
 {
     const int rows = pass->model->tokens, width = pass->model->shape.width;
     const int inner = width * pass->model->shape.feed_forward;
+    profile_part(PROFILE_NORM);
     norm_forward(at->norm2, at->stats2, at->middle, values_of(pass, block, NORM2_WEIGHT),
                  values_of(pass, block, NORM2_BIAS), rows, width);
+    profile_part(PROFILE_PRODUCT_FORWARD);
     linear_forward(at->slope, at->norm2, values_of(pass, block, UP_WEIGHT), NULL, NULL, rows, width, inner);
+    profile_part(PROFILE_GELU);
     bias_gelu_forward(at->active, at->slope, values_of(pass, block, UP_BIAS), rows, inner);
+    profile_part(PROFILE_PRODUCT_FORWARD);
     linear_forward(at->next, at->active, values_of(pass, block, DOWN_WEIGHT), values_of(pass, block, DOWN_BIAS),
                    at->middle, rows, inner, width);
 }
@@ -118,6 +126,7 @@ void blocks_forward(struct pass *pass)
     check_batch(pass);
     model->tokens = pass->batch->tokens;
     model->packing = (struct packing){pass->batch->sequences, pass->batch->start, shape->context};
+    profile_part(PROFILE_EMBEDDING);
     embedding_forward(model->buffer[WORK_HIDDEN], pass->batch->token, pass_values(pass, TOKENS),
                       pass_values(pass, POSITIONS), model->packing, shape->width);
     for (int block = 0; block < shape->layers; block++) {
@@ -126,6 +135,7 @@ void blocks_forward(struct pass *pass)
         feed_forward(pass, &at, block);
     }
     struct views last = views_of(model, shape->layers - 1);
+    profile_part(PROFILE_NORM);
     norm_forward(model->buffer[WORK_FINAL], final_stats(model), last.next,
                  pass_values(pass, tensor_of_final(shape, FINAL_WEIGHT)),
                  pass_values(pass, tensor_of_final(shape, FINAL_BIAS)), model->tokens, shape->width);
@@ -135,6 +145,7 @@ void blocks_forward(struct pass *pass)
 static void back_linear(const struct pass *pass, int block, int weight, float *din, const float *dout, const float *in,
                         int inner, int columns)
 {
+    profile_part(PROFILE_PRODUCT_BACKWARD);
     linear_backward(din, gradient_of(pass, block, weight), gradient_of(pass, block, weight + 1), dout, in,
                     values_of(pass, block, weight), pass->model->tokens, inner, columns);
 }
@@ -142,6 +153,7 @@ static void back_linear(const struct pass *pass, int block, int weight, float *d
 static void back_norm(const struct pass *pass, int block, int weight, const float *in, const float *stats)
 {
     float *const *buffer = pass->model->buffer;
+    profile_part(PROFILE_NORM);
     norm_backward(buffer[WORK_DHIDDEN], gradient_of(pass, block, weight), gradient_of(pass, block, weight + 1),
                   buffer[WORK_DNORM], in, stats, values_of(pass, block, weight), pass->model->tokens,
                   pass->model->shape.width);
@@ -154,6 +166,7 @@ static void back_feed_forward(const struct pass *pass, const struct views *at, i
     float *const *buffer = pass->model->buffer;
     /* next = middle + gelu(norm(middle) up) down */
     back_linear(pass, block, DOWN_WEIGHT, buffer[WORK_DWIDE], buffer[WORK_DHIDDEN], at->active, inner, width);
+    profile_part(PROFILE_GELU);
     gelu_backward(buffer[WORK_DWIDE], at->slope, (size_t)rows * (size_t)inner);
     back_linear(pass, block, UP_WEIGHT, buffer[WORK_DNORM], buffer[WORK_DWIDE], at->norm2, width, inner);
     back_norm(pass, block, NORM2_WEIGHT, at->middle, at->stats2);
@@ -166,6 +179,7 @@ static void back_attend(const struct pass *pass, const struct views *at, int blo
     float *const *buffer = model->buffer;
     /* middle = hidden + attention(norm(hidden) qkv) output */
     back_linear(pass, block, OUTPUT_WEIGHT, buffer[WORK_DNORM], buffer[WORK_DHIDDEN], at->attended, width, width);
+    profile_part(PROFILE_ATTENTION);
     attention_backward(buffer[WORK_DWIDE], buffer[WORK_DSCORES], buffer[WORK_DNORM], at->probability, at->qkv,
                        model->packing, width, model->shape.heads, is_causal(model));
     back_linear(pass, block, QKV_WEIGHT, buffer[WORK_DNORM], buffer[WORK_DWIDE], at->norm1, width, 3 * width);
@@ -179,6 +193,7 @@ void blocks_backward(struct pass *pass)
     float *const *buffer = model->buffer;
     const int weight = tensor_of_final(shape, FINAL_WEIGHT), bias = tensor_of_final(shape, FINAL_BIAS);
     memset(buffer[WORK_DHIDDEN], 0, (size_t)model->tokens * (size_t)shape->width * sizeof(float));
+    profile_part(PROFILE_NORM);
     norm_backward(buffer[WORK_DHIDDEN], pass_gradient(pass, weight), pass_gradient(pass, bias), buffer[WORK_DNORM],
                   views_of(model, shape->layers - 1).next, final_stats(model), pass_values(pass, weight), model->tokens,
                   shape->width);
@@ -188,6 +203,7 @@ void blocks_backward(struct pass *pass)
         back_feed_forward(pass, &at, block);
         back_attend(pass, &at, block);
     }
+    profile_part(PROFILE_EMBEDDING);
     if (pass_trains(pass, TOKENS))
         embedding_backward(pass_gradient(pass, TOKENS), pass_gradient(pass, POSITIONS), pass->batch->token,
                            buffer[WORK_DHIDDEN], model->packing, shape->width);

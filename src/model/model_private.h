@@ -2,6 +2,7 @@
 #ifndef PALIMPSEST_MODEL_PRIVATE_H
 #define PALIMPSEST_MODEL_PRIVATE_H
 
+#include "palimpsest/base_profile.h"
 #include "palimpsest/kernels.h"
 #include "palimpsest/model.h"
 

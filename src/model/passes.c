@@ -71,12 +71,17 @@ static double read_tokens(const struct pass *pass, int from, int rows, float sca
     const float *weight = pass_values(pass, TOKENS);
     float *picked = model->buffer[WORK_ROWS], *logits = model->buffer[WORK_LOGITS],
           *dpicked = model->buffer[WORK_DROWS];
+    profile_part(PROFILE_EMBEDDING);
     rows_gather(picked, model->buffer[WORK_FINAL], model->row + from, rows, width);
+    profile_part(PROFILE_PRODUCT_FORWARD);
     linear_forward(logits, picked, weight, NULL, NULL, rows, width, vocabulary);
+    profile_part(PROFILE_LOSS);
     if (!pass->gradient) return cross_entropy(logits, model->target + from, rows, vocabulary);
     double loss = softmax_cross_entropy(logits, model->target + from, scale, rows, vocabulary);
+    profile_part(PROFILE_PRODUCT_BACKWARD);
     linear_backward(dpicked, pass_trains(pass, TOKENS) ? pass_gradient(pass, TOKENS) : NULL, NULL, logits, picked,
                     weight, rows, width, vocabulary);
+    profile_part(PROFILE_EMBEDDING);
     rows_scatter_add(model->buffer[WORK_DNORM], dpicked, model->row + from, rows, width);
     return loss;
 }
@@ -102,6 +107,7 @@ static void pool_forward(const struct pass *pass, enum pool_kind pool)
 {
     struct model *model = pass->model;
     const int sequences = pass->batch->sequences;
+    profile_part(PROFILE_EMBEDDING);
     if (pool == POOL_MEAN) {
         mean_pool_forward(model->buffer[WORK_ROWS], model->buffer[WORK_FINAL], model->packing, model->shape.width);
         return;
@@ -113,6 +119,7 @@ static void pool_forward(const struct pass *pass, enum pool_kind pool)
 static void pool_backward(const struct pass *pass, enum pool_kind pool)
 {
     struct model *model = pass->model;
+    profile_part(PROFILE_EMBEDDING);
     clear_final_gradient(pass);
     if (pool == POOL_MEAN)
         mean_pool_backward(model->buffer[WORK_DNORM], model->buffer[WORK_DROWS], model->packing, model->shape.width);
@@ -140,6 +147,7 @@ static void logits_forward(const struct pass *pass, const struct readout *readou
 {
     struct model *model = pass->model;
     const float *weight, *bias = NULL;
+    profile_part(PROFILE_PRODUCT_FORWARD);
     if (readout->kind == HEAD_LM) {
         weight = label_weights(pass, readout);
     } else {
@@ -173,6 +181,7 @@ static void label_words_backward(const struct pass *pass, const struct readout *
 static void logits_backward(const struct pass *pass, const struct readout *readout)
 {
     struct model *model = pass->model;
+    profile_part(PROFILE_PRODUCT_BACKWARD);
     if (readout->kind == HEAD_LM) {
         label_words_backward(pass, readout);
         return;
@@ -195,6 +204,7 @@ double model_labels(struct model *model, const struct state *state, const struct
     blocks_forward(&pass);
     pool_forward(&pass, readout->pool);
     logits_forward(&pass, readout);
+    profile_part(PROFILE_LOSS);
     if (log_probability) log_softmax_rows(log_probability, logits, sequences, classes);
     for (int s = 0; s < sequences; s++) {
         CHECK(label[s] >= 0 && label[s] < classes, "label %d of %d", label[s], classes);

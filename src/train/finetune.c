@@ -46,6 +46,7 @@ static int queue_item(struct queue *queue, struct trainer *trainer, uint64_t sam
 static struct batch read_batch(struct trainer *trainer, struct queue *queue, int sequences, int64_t step)
 {
     int *start = trainer->start;
+    profile_part(PROFILE_DATA);
     start[0] = 0;
     for (int b = 0; b < sequences; b++) {
         uint64_t sample = (uint64_t)step * (uint64_t)sequences + (uint64_t)b;

@@ -27,6 +27,7 @@ static struct batch read_batch(struct trainer *trainer, const struct world *worl
                                const struct pretraining *pretraining, int64_t step)
 {
     int sequences = pretraining->batch;
+    profile_part(PROFILE_DATA);
     trainer->start[0] = 0;
     for (int b = 0; b < sequences; b++)
         read_window(trainer, world, pretraining, (uint64_t)step * (uint64_t)sequences + (uint64_t)b, b);

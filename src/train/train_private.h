@@ -2,6 +2,7 @@
 #ifndef PALIMPSEST_TRAIN_PRIVATE_H
 #define PALIMPSEST_TRAIN_PRIVATE_H
 
+#include "palimpsest/base_profile.h"
 #include "palimpsest/train.h"
 
 struct trainer {

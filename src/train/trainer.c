@@ -49,6 +49,7 @@ void trainer_prepare(struct trainer *trainer, struct state *state)
 
 float *trainer_gradient(struct trainer *trainer, const struct state *state)
 {
+    profile_part(PROFILE_OTHER);
     memset(trainer->gradient, 0, state->floats * sizeof *trainer->gradient);
     return trainer->gradient;
 }
@@ -65,6 +66,7 @@ int trainer_update(struct trainer *trainer, const struct update *update, double 
 {
     double norms[LAYERS_MAX + 2];
     int64_t step = state->step + 1;
+    profile_part(PROFILE_UPDATE);
     TRY(check_finite("loss", loss, update, step, err));
     double norm = gradient_norms(state, update->trained, trainer->gradient, norms);
     TRY(check_finite("norm of the gradient", norm, update, step, err));
@@ -72,6 +74,7 @@ int trainer_update(struct trainer *trainer, const struct update *update, double 
     double clip = update->optimizer->clip, scale = clip > 0 && norm > clip ? clip / norm : 1;
     adamw_step(update->optimizer, update->rate, scale, step, update->trained, trainer->gradient, state);
 
+    profile_part(PROFILE_OTHER);
     struct trace *trace = &state->trace;
     int point = point_of_step(step);
     trace->steps++;
