@@ -232,7 +232,7 @@ def compare(given):
             if not given.json:
                 print(f"ours    {uses['ours']}\ntheirs  {uses['theirs']}\ncore {given.core}, one thread, {given.rounds} rounds of "
                       f"{given.seconds:g} s a side; environment: {'without ' + ', '.join(removed) if removed else 'as it is'}"
-                      f"{', with ' + ', '.join(kept) if kept else ''}\n{' '.join(f'{n:>4.4s}' for n in NAMES)}", flush=True)
+                      f"{', with ' + ', '.join(kept) if kept else ''}\n{' '.join(f'{n:>4s}' for n in 'LdHTBV')}", flush=True)
         results.append(summary_of(shape, rounds))
         if not given.json:
             print_summary(shape, results[-1])

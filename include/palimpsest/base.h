@@ -70,8 +70,7 @@ void *memory_allocate(size_t bytes); /* zeroed, aligned to 64 bytes; 0 bytes is 
 void memory_free(void *block);       /* accepts NULL */
 char *memory_text(const char *text); /* a copy; NULL gives NULL */
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A block of `elements` zeroed things of `size` bytes, the product checked against overflow. */
-void *memory_array(size_t elements, size_t size);
+void *memory_array(size_t elements, size_t size); /* zeroed things of `size` bytes; overflow is checked */
 /* Make room for `needed` elements in a growing array: returns the block (moved or not); the contents stay, new room is
  * zeroed. *capacity is in elements and changes only after success. */
 void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size);

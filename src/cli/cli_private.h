@@ -192,7 +192,7 @@ bool verifier_keeps(const struct verifier *verifier, int row);
  * *different.  -1: it could not be computed. */
 int verifier_compare(struct verifier *verifier, int row, int *different, struct error *err);
 
-/* ---- speeds.c: what bench train measured, as JSON ---- */
+/* ---- speeds_file.c: what bench train measured, as JSON ---- */
 
 struct speed_report {
     struct numerics numerics;

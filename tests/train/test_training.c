@@ -92,6 +92,49 @@ static double mean_loss(const struct state *state, int from, int to)
     return sum / (double)count;
 }
 
+static struct batch fake_batch(const struct pretraining *pretraining, int64_t step, int *start, uint16_t *token,
+                               int32_t *target)
+{
+    uint16_t window[FAKE_CONTEXT + 1];
+    start[0] = 0;
+    for (int b = 0; b < pretraining->batch; b++) {
+        world_read(NULL, &pretraining->reading, (uint64_t)(step * pretraining->batch + b), window);
+        for (int t = 0; t < FAKE_CONTEXT; t++) {
+            token[b * FAKE_CONTEXT + t] = window[t];
+            target[b * FAKE_CONTEXT + t] = window[t + 1];
+        }
+        start[b + 1] = (b + 1) * FAKE_CONTEXT;
+    }
+    return (struct batch){pretraining->batch, start[pretraining->batch], start, token, target};
+}
+
+static void a_step_on_a_given_batch_is_a_step_of_pretraining(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct trainer *trainer = trainer_for(&shape);
+    struct state *read = fresh(&shape), *given = fresh(&shape);
+    struct pretraining pretraining = pretraining_of(1e-2);
+    struct error err = {0};
+    int start[13];
+    uint16_t token[12 * FAKE_CONTEXT];
+    int32_t target[12 * FAKE_CONTEXT];
+    assert_int_equal(train_pretrain(trainer, NULL, &pretraining, 5, NULL, NULL, read, &err), 0);
+    for (int64_t step = 0; step < 5; step++) {
+        struct batch batch = fake_batch(&pretraining, step, start, token, target);
+        assert_int_equal(train_pretrain_batch(trainer, &pretraining, &batch, 5, given, &err), 0);
+    }
+    assert_same(read, given);
+    given->values[0] = NAN;
+    struct batch batch = fake_batch(&pretraining, 0, start, token, target);
+    assert_int_equal(train_pretrain_batch(trainer, &pretraining, &batch, 6, given, &err), -1);
+    assert_int_equal(err.kind, ERROR_STAGE);
+    assert_int_equal(given->step, 5);
+    state_destroy(&read);
+    state_destroy(&given);
+    trainer_destroy(&trainer);
+}
+
 static void pretraining_lowers_the_loss_and_traces_it(void **unused)
 {
     (void)unused;
@@ -381,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pretraining_lowers_the_loss_and_traces_it),
+        cmocka_unit_test(a_step_on_a_given_batch_is_a_step_of_pretraining),
         cmocka_unit_test(pretraining_cut_anywhere_gives_the_same_bits),
         cmocka_unit_test(a_cooldown_branches_off_without_touching_the_trunk),
         cmocka_unit_test(fine_tuning_learns_by_every_head_and_cut_anywhere_gives_the_same_bits),
