@@ -7,8 +7,8 @@
  *
  * Bits: every sum has one order, whatever the instruction set: sums along a row run in 16 lanes that are folded in a
  * fixed tree, sums over rows go row by row.  Exponential and logarithm are our own.  So all that is not a matrix
- * product gives the same bits on every machine; the products give those of the BLAS kernel that kernels_numerics()
- * names. */
+ * product gives the same bits on every machine.  So do the products by tiles of our own; those of BLAS, which
+ * take their place on old cores, give the bits of the library and core that kernels_numerics() names. */
 #ifndef PALIMPSEST_KERNELS_H
 #define PALIMPSEST_KERNELS_H
 
@@ -16,37 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "palimpsest/base.h"
-
-/* ---- which BLAS kernel: all ranks of a sweep take the same one ---- */
-
-/* OpenBLAS has one kernel per core type, and takes one when it is loaded.  The bits of the products depend on the core and
- * on the version of the library; not on the number of ranks, nor on the machine.  Libraries built for threads, OpenMP or
- * neither are alike here: there is one BLAS thread per process, since threads must not split sums. */
-enum { CORE_NAME = 24, CORES_MOST = 16 };
-struct core_offer { /* what this process can compute with */
-    char library[32]; /* "OpenBLAS 0.3.21" */
-    int cores;
-    char core[CORES_MOST][CORE_NAME]; /* first what the library takes by itself, then the others, the best first */
-};
-/* Loads the library, if it is not, to see.  A core is offered when the library has it and this processor its instructions;
- * PALIMPSEST_CORES in the environment ("Haswell,Nehalem") leaves only those that it names.  May write to the environment
- * on its first call, which therefore belongs before other threads run.  ERROR_OUTSIDE: no OpenBLAS can be loaded, or
- * another than the program was compiled for. */
-int cores_offer(struct core_offer *offer, struct error *err);
-/* The name as offer spells it, upper and lower case being alike; NULL: not offered. */
-const char *core_offered(const struct core_offer *offer, const char *core);
-/* What all of them take by themselves, else the best that all of them have; NULL: they have none in common.  Pure;
- * borrowed from the first of offer[offers]. */
-const char *cores_choose(const struct core_offer *offer, int offers);
-/* OPENBLAS_CORETYPE as the program found it, which is somebody's wish; NULL: not set. */
-const char *core_wished(void);
-/* From now on products are those of this core, which cores_offer must name.  ERROR_OUTSIDE: it cannot be loaded.  Without
- * this the first product takes the wish, else what the library takes by itself. */
-int kernels_start(const char *core, struct error *err);
-/* Name of what the bits of the products depend on: library, version, core ("OpenBLAS 0.3.21 Zen"). */
-void kernels_numerics(char *text, size_t size);
-void kernels_numerics_of(const struct core_offer *offer, const char *core, char *text, size_t size);
+#include "palimpsest/kernels_start.h"
 
 /* ---- the one matrix product: c[M][N] = addend + alpha op(a)[M][K] op(b)[K][N] ---- */
 
@@ -106,10 +76,10 @@ struct packing { /* sequence s has the rows start[s] .. start[s + 1] - 1 */
     int longest;      /* no sequence has more rows */
 };
 /* qkv[N][3C]: queries, keys, values of all heads side by side.  out[N][C].  probability: room for N H longest floats
- * when `keep`, which the way back needs, else longest^2.  Causal: no row sees a later row of its sequence. */
+ * when `keep`, which the way back needs, else longest^2 for each thread.  Causal: no row sees a later row of its sequence. */
 void attention_forward(float *out, float *probability, const float *qkv, struct packing packing, int channels,
                        int heads, bool causal, bool keep);
-/* dqkv is overwritten.  scratch[longest^2]. */
+/* dqkv is overwritten.  scratch[threads][longest^2]. */
 void attention_backward(float *dqkv, float *scratch, const float *dout, const float *probability, const float *qkv,
                         struct packing packing, int channels, int heads, bool causal);
 

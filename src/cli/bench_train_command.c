@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli_private.h"
-#include "palimpsest/kernels.h"
+#include "palimpsest/kernels_start.h"
 
 /* A process that wanders measures other cores' caches: it stays where it is, unless its caller has settled that. */
 static void stay_on_core(struct speed_report *report)
@@ -56,15 +56,18 @@ static int check_save(const char *path, struct error *err)
 static int start_kernels(const struct options *options, struct numerics *numerics, struct error *err)
 {
     TRY(numerics_alone(options->numerics, numerics, err));
-    return numerics_take("bench train", numerics->class_name, numerics, err);
+    TRY(numerics_take("bench train", numerics->class_name, numerics, err));
+    return threads_start(options, 1, err);
 }
 
 static void print_head(const struct speed_report *report)
 {
-    printf("numerics class %s\ncore %d%s; limit: %s multiply-adds in registers\n\n"
+    printf("numerics class %s\n", report->numerics.class_name);
+    if (report->threads > 1)
+        printf("%d threads; shares are those of the first, the limit is that of one core\n", report->threads);
+    printf("core %d%s; limit: %s multiply-adds in registers\n\n"
            " L    d  H    T    B     V       step  tokens/s           model  of the limit\n",
-           report->numerics.class_name, report->core, report->stays ? ", to which this process is bound now" : "",
-           bench_core_vectors());
+           report->core, report->stays ? ", to which this process is bound now" : "", bench_core_vectors());
 }
 
 static void print_parts(const struct training_speed *speed)
@@ -104,7 +107,8 @@ int command_bench_train(const struct options *options, struct error *err)
     struct speed_report report = {.shapes = 0};
     if (options->save) TRY(check_save(options->save, err));
     TRY(start_kernels(options, &report.numerics, err));
-    stay_on_core(&report);
+    report.threads = options->threads;
+    if (options->threads == 1) stay_on_core(&report);
     choose_shapes(options, &report);
     TRY(measure(options, &report, err));
     char *text = speeds_text(&report);

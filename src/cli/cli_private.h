@@ -28,6 +28,7 @@ struct options {
     const char *speed_from;
     const char *numerics;                       /* the core asked for; NULL: none was */
     const char *sweep;                          /* of the results that are verified, where the sweep file lies now */
+    int threads; /* that share the kernels of a rank */
     int ranks, attempts, samples, stages, seed; /* stages: to verify; seed: -1: by the clock */
     double time_limit;                          /* seconds; 0: none */
     double checkpoint_every;                    /* seconds; 0: by what a checkpoint costs */
@@ -79,7 +80,7 @@ int setup_read(const char *path, struct setup *setup, struct error *err); /* swe
 int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err);
 int setup_plan(struct setup *setup, bool sharing, struct error *err);
 void setup_reset(struct setup *setup);
-/* What a rank needs at most, beside the program itself; refused when that is more than --max-memory. */
+/* What a rank needs at most with one thread, beside the program itself; refused when that is more than --max-memory. */
 double setup_memory(const struct setup *setup);
 int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err);
 /* A rank that needs more than the whole machine has is refused, where no --max-memory says that it is meant. */
@@ -92,6 +93,11 @@ int continue_check(const char *path, const struct setup *setup, struct error *er
 /* Appends to err what differs between a file's sweep and another: a line for each setting.  The two differ. */
 void list_differences(const struct store_origin *before, const char *explained, const struct numerics *now,
                       struct error *err);
+
+/* ---- rank_threads.c ---- */
+
+/* Starts --threads-per-rank threads for the kernels of this rank, one of `ranks`; warns when they share processors. */
+int threads_start(const struct options *options, int ranks, struct error *err);
 
 /* ---- lock.c: one run at a time on a results file ---- */
 
@@ -197,6 +203,7 @@ int verifier_compare(struct verifier *verifier, int row, int *different, struct 
 struct speed_report {
     struct numerics numerics;
     int core;   /* that it ran on */
+    int threads;
     bool stays; /* the program saw to that, and not its caller */
     int shapes;
     struct bench_shape shape[BENCH_SHAPES];

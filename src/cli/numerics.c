@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "cli_private.h"
-#include "palimpsest/kernels.h"
+#include "palimpsest/kernels_start.h"
 
 struct rank_offer { /* of one rank, as it tells rank 0 */
     struct core_offer cores;

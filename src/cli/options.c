@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli_private.h"
+#include "palimpsest/kernels_start.h"
 
 #define PLAN (1u << COMMAND_PLAN)
 #define WORLD (1u << COMMAND_WORLD)
@@ -37,7 +38,7 @@ enum option_id {
     OPTION_MAX_MEMORY,
     OPTION_BREAK_LOCK,
     OPTION_NUMERICS,
-
+    OPTION_THREADS,
     OPTION_STAGES,
     OPTION_SEED,
     OPTION_SWEEP,
@@ -80,6 +81,8 @@ static const struct option_row {
     {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
     {OPTION_BREAK_LOCK, "break-lock", NULL, RUN, "take RESULTS.h5 from a run that is silent and known to you as dead"},
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
+    {OPTION_THREADS, "threads-per-rank", "N", RUN | VERIFY | BENCH_TRAIN,
+     "share the work of each step among N threads (default 1); the same numbers, sooner for models of 256 channels on"},
     {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN | BENCH_TRAIN,
      "begin a sweep, or measure, with this BLAS core (Haswell, ...); default: the best that all ranks have"},
     {OPTION_STAGES, "stages", "K", VERIFY, "compute K stages again, drawn at random (default 3; 0: only checksums)"},
@@ -164,6 +167,7 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_SPEED_FROM: options->speed_from = value; return 0;
     case OPTION_NUMERICS: options->numerics = value; return 0;
     case OPTION_RANKS: return number_of("ranks", value, 1, 1000000, &options->ranks, err);
+    case OPTION_THREADS: return number_of("threads-per-rank", value, 1, KERNEL_THREADS_MOST, &options->threads, err);
     case OPTION_STAGES: return number_of("stages", value, 0, INT_MAX, &options->stages, err);
     case OPTION_SEED: return number_of("seed", value, 0, INT_MAX, &options->seed, err);
     case OPTION_SWEEP: options->sweep = value; return 0;
@@ -214,7 +218,15 @@ int options_read(enum command command, int count, char **arguments, struct optio
     struct option rows[ROWS + 1];
     long_options(command, rows);
     *options = (struct options){
-        .ranks = 1, .attempts = 3, .samples = 2, .stages = 3, .seed = -1, .keep = KEEP_TRUNK, .seconds = 5};
+
+        .threads = 1,
+        .ranks = 1,
+        .attempts = 3,
+        .samples = 2,
+        .stages = 3,
+        .seed = -1,
+        .keep = KEEP_TRUNK,
+        .seconds = 5};
     opterr = 0;
     optind = 1;
     for (;;) {

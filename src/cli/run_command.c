@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "cli_private.h"
-#include "palimpsest/kernels.h"
+#include "palimpsest/kernels_start.h"
 
 static void abort_all(int exit_status) { MPI_Abort(MPI_COMM_WORLD, exit_status); }
 
@@ -124,12 +124,12 @@ static int run_all(const struct options *options, const struct beforehand *befor
 int command_run(const struct options *options, struct error *err)
 {
     struct core_offer offer;
-    int rank, ranks;
+    int rank, ranks, threading;
     struct beforehand before;
     catch_signals();
     look_ahead(options, &before);
     (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
-    MPI_Init(NULL, NULL);
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threading); /* threads of kernels send no messages */
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     log_configure(options->verbose ? LOG_DEBUG : LOG_NOTE, ranks > 1 ? rank : -1);

@@ -166,6 +166,7 @@ int session_open(const struct options *options, const struct lock_wish *wish, MP
     TRY(schedule_agree(comm, status, err));
     TRY(check_same_data(session, err));
     TRY(numerics_agree(options, session, err));
+    TRY(schedule_agree(comm, threads_start(options, session->ranks, err), err));
     session->workshop = workshop_create(session->setup.sweep, session->setup.world, &session->setup.numerics);
     if (session->rank == 0) status = prepare_results(options, wish, session, err);
     TRY(schedule_agree(comm, status, err));

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "cli_private.h"
+#include "palimpsest/kernels_start.h"
 
 int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err)
 {

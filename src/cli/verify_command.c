@@ -169,6 +169,7 @@ static int verify(const struct options *options, struct verifier *verifier, stru
     if (options->stages > 0) {
         TRY(read_setup(options, archive, setup, err));
         TRY(numerics_take(options->file, archive->origin.numerics.class_name, &setup->numerics, err));
+        TRY(threads_start(options, 1, err));
         TRY(setup_plan(setup, true, err));
         TRY(check_sweep(options, archive, setup, err));
         verifier->plan = setup->plan;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "blas_private.h"
+#include "threads_private.h"
 #include "tiles_private.h"
 #include "vector_private.h"
 
@@ -67,16 +68,41 @@ static void blas_product(int m, int n, int k, float alpha, struct operand a, str
     }
 }
 
+struct product { /* arguments of matrix_product */
+    int m, n, k;
+    float alpha;
+    struct operand a, b;
+    struct addend addend;
+    float *c;
+    int stride;
+};
+
+/* Some of the rows. */
+static void share_product(void *context, int share, int shares)
+{
+    const struct product *product = context;
+    const int row = share_begin(product->m, share, shares), rows = share_begin(product->m, share + 1, shares) - row;
+    struct operand a = product->a;
+    struct addend addend = product->addend;
+    a.values = start_of(a, row, 0);
+    if (addend.matrix) addend.matrix += (size_t)row * (size_t)addend.stride;
+    tiles_product(blas.tiles, rows, product->n, product->k, product->alpha, a, product->b, addend,
+                  product->c + (size_t)row * (size_t)product->stride, product->stride, WHOLE);
+}
+
 void matrix_product(int m, int n, int k, float alpha, struct operand a, struct operand b, struct addend addend,
                     float *c, int stride, enum triangle triangle)
 {
     ASSERT(m >= 0 && n >= 0 && k >= 0 && stride >= n, "product of %d x %d x %d, rows %d apart", m, n, k, stride);
     if (!blas.sgemm) blas_start_alone();
-    if (blas.tiles) {
+    if (blas.tiles && triangle == WHOLE) {
+        struct product product = {m, n, k, alpha, a, b, addend, c, stride};
+        threads_share(share_product, &product, (double)m * n * k);
+    } else if (blas.tiles) {
         tiles_product(blas.tiles, m, n, k, alpha, a, b, addend, c, stride, triangle);
-        return;
+    } else {
+        bool adds = addend.matrix || addend.row;
+        if (adds) lay_out(addend, m, n, c, stride);
+        blas_product(m, n, k, alpha, a, b, adds, c, stride, triangle);
     }
-    bool adds = addend.matrix || addend.row;
-    if (adds) lay_out(addend, m, n, c, stride);
-    blas_product(m, n, k, alpha, a, b, adds, c, stride, triangle);
 }

@@ -1,8 +1,8 @@
 /* The matrix product of our own: small tiles of the result, kept in registers while the inner dimension passes.
  *
- * Bits: an element of the result is one chain, from what is added to it through step 0, 1, 2, ... of the inner dimension,
- * each a multiplication and an addition rounded once.  No way of cutting the work (vectors, tiles, blocks, threads)
- * shows in it, so every instruction set here gives the same bits. */
+ * Bits: an element of the result is one chain, from what is added to it through step 0, 1, 2, ... of the inner
+ * dimension, each a multiplication and an addition rounded once.  No way of cutting the work (vectors, tiles, blocks,
+ * threads) shows in it, so every instruction set here gives the same bits. */
 #ifndef PALIMPSEST_TILES_PRIVATE_H
 #define PALIMPSEST_TILES_PRIVATE_H
 

@@ -76,8 +76,8 @@ static void attend(const struct pass *pass, const struct views *at, int block)
     linear_forward(at->qkv, at->norm1, values_of(pass, block, QKV_WEIGHT), values_of(pass, block, QKV_BIAS), NULL, rows,
                    width, 3 * width);
     profile_part(PROFILE_ATTENTION);
-    attention_forward(at->attended, at->probability, at->qkv, model->packing, width, model->shape.heads,
-                      is_causal(model), model->training);
+    attention_forward(at->attended, model->training ? at->probability : model->scores, at->qkv, model->packing, width,
+                      model->shape.heads, is_causal(model), model->training);
     profile_part(PROFILE_PRODUCT_FORWARD);
     linear_forward(at->middle, at->attended, values_of(pass, block, OUTPUT_WEIGHT), values_of(pass, block, OUTPUT_BIAS),
                    at->hidden, rows, width, width);
@@ -180,8 +180,8 @@ static void back_attend(const struct pass *pass, const struct views *at, int blo
     /* middle = hidden + attention(norm(hidden) qkv) output */
     back_linear(pass, block, OUTPUT_WEIGHT, buffer[WORK_DNORM], buffer[WORK_DHIDDEN], at->attended, width, width);
     profile_part(PROFILE_ATTENTION);
-    attention_backward(buffer[WORK_DWIDE], buffer[WORK_DSCORES], buffer[WORK_DNORM], at->probability, at->qkv,
-                       model->packing, width, model->shape.heads, is_causal(model));
+    attention_backward(buffer[WORK_DWIDE], model->scores, buffer[WORK_DNORM], at->probability, at->qkv, model->packing,
+                       width, model->shape.heads, is_causal(model));
     back_linear(pass, block, QKV_WEIGHT, buffer[WORK_DNORM], buffer[WORK_DWIDE], at->norm1, width, 3 * width);
     back_norm(pass, block, NORM1_WEIGHT, at->hidden, at->stats1);
 }

@@ -38,6 +38,8 @@ struct model {
     int most_tokens, most_sequences;
     bool training;
     float *block, *buffer[WORK_BUFFERS]; /* views into the block */
+    float *spare;                        /* what several threads need beside the block; NULL: nothing */
+    float *scores;                       /* [threads][context^2]: of the pieces of attention in progress */
     int *row;                            /* [most_tokens]: rows that are read out */
     int32_t *target;                     /* [most_tokens]: what is wanted there */
     struct packing packing;              /* of the last pass; start is the caller's and is not used after it */

@@ -16,6 +16,10 @@ struct model *model_create(const struct model_shape *shape, int most_tokens, int
     model->training = training;
     model->block = memory_array((size_t)start[WORK_BUFFERS], sizeof *model->block);
     for (int i = 0; i < WORK_BUFFERS; i++) model->buffer[i] = model->block + start[i];
+    const size_t square = (size_t)shape->context * (size_t)shape->context;
+    const bool alone = kernels_threads() == 1;
+    model->spare = alone ? NULL : memory_array((size_t)kernels_threads() * square, sizeof *model->spare);
+    model->scores = alone ? model->buffer[training ? WORK_DSCORES : WORK_PROBABILITY] : model->spare;
     model->row = memory_array((size_t)most_tokens, sizeof *model->row);
     model->target = memory_array((size_t)most_tokens, sizeof *model->target);
     return model;
@@ -25,6 +29,7 @@ void model_destroy(struct model **model)
 {
     if (!*model) return;
     memory_free((*model)->block);
+    memory_free((*model)->spare);
     memory_free((*model)->row);
     memory_free((*model)->target);
     memory_free(*model);

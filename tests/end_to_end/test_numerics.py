@@ -40,7 +40,7 @@ def class_of(results):
 
 
 def core_of(results):
-    return re.fullmatch(r"OpenBLAS [0-9.]+\S* (\w+)/threads-1/shards-1", class_of(results)).group(1)
+    return re.fullmatch(r"OpenBLAS [0-9.]+\S* (\w+)(?: with tiles)?/threads-1/shards-1", class_of(results)).group(1)
 
 
 def offered_cores():
