@@ -58,7 +58,8 @@ struct stage {
     int first_need, needs;        /* in plan.need: other states this stage reads */
     int64_t first_view;
     int views;                    /* in plan.view */
-    int64_t cell;                 /* one cell whose path this stage is on */
+    int milestone;                /* which one it is on the path of its cell */
+    int64_t cell;                 /* one whose path this stage is on */
     int64_t start_step, stop_step;
     double training_flops, measuring_flops;
     unsigned groups;              /* bit g: fills views of group g */

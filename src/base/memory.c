@@ -12,13 +12,15 @@ enum { HEADER = 64 };
 
 static struct memory_count counted;
 
-void *memory_allocate(size_t bytes)
+/* Of what a block holds beyond its header, `kept` bytes are left for the caller to fill; the rest is zero. */
+static void *allocate(size_t bytes, size_t kept)
 {
     CHECK(bytes <= SIZE_MAX - 2 * HEADER, "%zu bytes asked", bytes);
     size_t whole = HEADER + (bytes + HEADER - 1) / HEADER * HEADER;
     char *block = aligned_alloc(HEADER, whole);
     if (!block) memory_exhausted(bytes, counted.bytes);
-    memset(block, 0, whole);
+    memset(block, 0, HEADER);
+    memset(block + HEADER + kept, 0, whole - HEADER - kept);
     memcpy(block, &bytes, sizeof bytes);
     counted.blocks++;
     counted.allocations++;
@@ -26,6 +28,8 @@ void *memory_allocate(size_t bytes)
     if (counted.bytes > counted.peak_bytes) counted.peak_bytes = counted.bytes;
     return block + HEADER;
 }
+
+void *memory_allocate(size_t bytes) { return allocate(bytes, 0); }
 
 static size_t block_bytes(const void *block)
 {
@@ -75,8 +79,10 @@ void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size)
     if (needed <= *capacity) return block;
     size_t wanted = *capacity < 2 ? 2 : *capacity + *capacity / 2;
     if (wanted < needed) wanted = needed;
-    void *grown = memory_array(wanted, size);
-    if (block) memcpy(grown, block, *capacity * size);
+    CHECK(size == 0 || wanted <= SIZE_MAX / size, "%zu elements of %zu bytes", wanted, size);
+    size_t held = block ? *capacity * size : 0; /* not cleared first: it is written once, also where it is large */
+    void *grown = allocate(wanted * size, held);
+    if (block) memcpy(grown, block, held);
     memory_free(block);
     *capacity = wanted;
     return grown;

@@ -14,13 +14,11 @@ int plan_record_length(const struct plan *plan, int stage)
 void plan_assign(const struct plan *plan, int number, struct assignment *assignment)
 {
     const struct stage *stage = &plan->stage[number];
-    struct cell cell;
-    struct path path;
     *assignment = (struct assignment){
         .stage = number,
         .row = stage->row,
         .copy = stage->copy,
-        .milestone = stage_on_path(plan, stage, &cell, &path),
+        .milestone = stage->milestone,
         .cell = stage->cell,
         .start_step = stage->start_step,
         .stop_step = stage->stop_step,

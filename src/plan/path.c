@@ -156,30 +156,26 @@ void path_resolve(const struct cell *cell, const struct sweep *sweep, const stru
     }
 }
 
-int stage_on_path(const struct plan *plan, const struct stage *stage, struct cell *cell, struct path *path)
+struct milestone stage_milestone(const struct stage *stage)
 {
-    cell_resolve(plan->sweep, &plan->facts, stage->cell, cell);
-    path_resolve(cell, plan->sweep, &plan->facts, &plan->numerics, path);
-    for (int m = 0; m < path->length; m++)
-        if (hash_equal(path->stage[m].state, stage->state)) return m;
-    CHECK(false, "a stage is not on the path of its cell");
-    return -1;
+    return (struct milestone){
+        .kind = stage->kind, .place = stage->place, .stop_step = stage->stop_step, .state = stage->state};
 }
 
-struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct path *path, int m,
+struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                          unsigned groups)
 {
     const struct world_facts *facts = &plan->facts;
     struct hasher hasher;
     hasher_init(&hasher, "record");
-    hasher_add_hash(&hasher, "state", path->stage[m].state);
+    hasher_add_hash(&hasher, "state", milestone->state);
     hasher_add_integer(&hasher, "groups", groups);
     hasher_add_integer(&hasher, "instruments", plan->sweep->instruments);
     hasher_add_integer(&hasher, "items", cell->settings.evaluate.items);
     hasher_add_integer(&hasher, "tokens", cell->settings.evaluate.tokens);
     for (int d = 0; d < facts->domains + facts->task_domains; d++)
         hasher_add_hash(&hasher, "reference", facts->domain[d].reference);
-    for (int place = 0; place <= path->stage[m].place; place++)
+    for (int place = 0; place <= milestone->place; place++)
         hasher_add_hash(&hasher, "test", facts->task[cell->sequence->task[place]].test);
     return hasher_finish(&hasher);
 }

@@ -41,15 +41,16 @@ double training_flops(const struct plan *plan, const struct cell *cell, const st
 double measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                        unsigned groups);
 int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
-void cost_totals(struct plan *plan);
+void cost_cell_alone(struct plan *plan, const struct cell *cell, const struct path *path);
+void cost_totals(struct plan *plan); /* the rest */
 void constants_fill(struct plan *plan);
 struct hash128 plan_hash(const struct plan *plan);
 int check_cells(const struct sweep *sweep, const struct world_facts *facts, struct error *err);
 
-/* path.c: the cell and the path that a stage was made from, and which milestone it is there. */
-int stage_on_path(const struct plan *plan, const struct stage *stage, struct cell *cell, struct path *path);
+/* path.c: what a stage is as a milestone of its cell's path, without hashing that path again; no lineage. */
+struct milestone stage_milestone(const struct stage *stage);
 /* The id of what a stage measures. */
-struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct path *path, int m,
+struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                          unsigned groups);
 /* The stream that a cell's pretraining reads: domain[variety]. */
 int cell_reading(const struct sweep *sweep, const struct world_facts *facts, const struct cell *cell, int *domain);

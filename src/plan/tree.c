@@ -17,9 +17,11 @@ struct builder {
     } * side;
 };
 
-static int add_stage(struct builder *builder, const struct milestone *milestone, int64_t cell, int parent)
+/* Milestone m of the path of a cell. */
+static int add_stage(struct builder *builder, const struct path *path, int m, int64_t cell, int parent)
 {
     struct plan *plan = builder->plan;
+    const struct milestone *milestone = &path->stage[m];
     int number = id_table_put(&builder->ids, milestone->state, plan->stages);
     if (number < plan->stages) return number;
     size_t needed = (size_t)number + 1;
@@ -31,6 +33,7 @@ static int add_stage(struct builder *builder, const struct milestone *milestone,
                                          .place = milestone->place,
                                          .parent = parent,
                                          .cell = cell,
+                                         .milestone = m,
                                          .stop_step = milestone->stop_step};
     if (milestone->kind == STAGE_COOLDOWN && plan->stage[parent].kind == STAGE_TRUNK)
         plan->stage[number].start_step = plan->stage[parent].stop_step;
@@ -57,10 +60,11 @@ static void add_cell(struct builder *builder, const struct cell *cell, const int
     int numbers[PATH_MAX_STAGES];
     path_resolve(cell, plan->sweep, &plan->facts, &plan->numerics, &path);
     for (int m = 0; m < path.length; m++) {
-        numbers[m] = add_stage(builder, &path.stage[m], cell->index, m == 0 ? -1 : numbers[m - 1]);
+        numbers[m] = add_stage(builder, &path, m, cell->index, m == 0 ? -1 : numbers[m - 1]);
         if (path.stage[m].place >= 1) builder->side[numbers[m]].pretrained = numbers[path.pretrained];
         fill_views(plan, numbers[m], milestone_groups(&path, m, cell->sequence), index, cell->sequence);
     }
+    cost_cell_alone(plan, cell, &path); /* here, where its path is known: hashing it is most of what a plan costs */
 }
 
 static void add_cells(struct builder *builder)
@@ -177,11 +181,11 @@ static void renumber(struct builder *builder)
 static void cost_stage(struct plan *plan, struct stage *stage)
 {
     struct cell cell;
-    struct path path;
-    int m = stage_on_path(plan, stage, &cell, &path);
-    stage->record = record_id(plan, &cell, &path, m, stage->groups);
-    stage->training_flops = training_flops(plan, &cell, &path.stage[m], stage->start_step);
-    stage->measuring_flops = measuring_flops(plan, &cell, &path.stage[m], stage->groups);
+    struct milestone milestone = stage_milestone(stage);
+    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
+    stage->record = record_id(plan, &cell, &milestone, stage->groups);
+    stage->training_flops = training_flops(plan, &cell, &milestone, stage->start_step);
+    stage->measuring_flops = measuring_flops(plan, &cell, &milestone, stage->groups);
 }
 
 void tree_build(struct plan *plan)
@@ -236,6 +240,7 @@ static void lone_stage(struct lone *lone, const struct cell *cell, const struct 
     stage->row = row;
     stage->copy = (int)cell->index + 1;
     stage->cell = cell->index;
+    stage->milestone = m;
     stage->parent = m == 0 ? -1 : lone->stages - 2;
     if (stage->kind == STAGE_TRUNK) stage->start_step = 0;
     stage->training_flops = training_flops(plan, cell, milestone, stage->start_step);

@@ -85,46 +85,35 @@ static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
 {
     const struct stage *stage = &plan->stage[s];
     struct cell cell;
-    struct path path;
-    int m = stage_on_path(plan, stage, &cell, &path);
-    raise_memory(plan, stage, &cell, &path.stage[m]);
+    struct milestone milestone = stage_milestone(stage);
+    cell_resolve(plan->sweep, &plan->facts, stage->cell, &cell);
+    raise_memory(plan, stage, &cell, &milestone);
     plan->flops_tree += stage->training_flops + stage->measuring_flops;
     plan->steps_tree += stage->stop_step - stage->start_step;
-    count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &path.stage[m]), has_child[s]);
+    count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &milestone), has_child[s]);
     /* one pretraining per amount: every pretrained state pays its whole amount, no trunk is shared */
     if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL)
         plan->flops_one_pretraining_each += stage->training_flops + stage->measuring_flops;
     else if (stage->groups & 1u << GROUP_PRETRAINED)
-        plan->flops_one_pretraining_each += training_flops(plan, &cell, &path.stage[m], 0) + stage->measuring_flops;
+        plan->flops_one_pretraining_each += training_flops(plan, &cell, &milestone, 0) + stage->measuring_flops;
 }
 
-static void add_cell_alone(struct plan *plan, const struct cell *cell)
+void cost_cell_alone(struct plan *plan, const struct cell *cell, const struct path *path)
 {
-    struct path path;
-    path_resolve(cell, plan->sweep, &plan->facts, &plan->numerics, &path);
-    for (int m = 0; m < path.length; m++) {
-        int64_t start = path.stage[m].kind == STAGE_COOLDOWN ? cell->steps.trunk : 0;
-        unsigned groups = milestone_groups(&path, m, cell->sequence);
-        plan->flops_per_cell_alone += training_flops(plan, cell, &path.stage[m], start);
-        plan->flops_per_cell_alone += measuring_flops(plan, cell, &path.stage[m], groups);
+    for (int m = 0; m < path->length; m++) {
+        int64_t start = path->stage[m].kind == STAGE_COOLDOWN ? cell->steps.trunk : 0;
+        unsigned groups = milestone_groups(path, m, cell->sequence);
+        plan->flops_per_cell_alone += training_flops(plan, cell, &path->stage[m], start);
+        plan->flops_per_cell_alone += measuring_flops(plan, cell, &path->stage[m], groups);
     }
 }
 
 void cost_totals(struct plan *plan)
 {
     bool *has_child = memory_array((size_t)plan->stages, sizeof *has_child);
-    int *index = memory_array((size_t)plan->sweep->axis_count, sizeof *index);
-    struct cell cell;
     for (int s = 0; s < plan->stages; s++)
         if (plan->stage[s].parent >= 0) has_child[plan->stage[s].parent] = true;
     for (int s = 0; s < plan->stages; s++) add_stage_totals(plan, s, has_child);
-    for (int64_t c = 0; c < plan->cells; c++) {
-        cell_indices(plan->sweep, c, index);
-        if (cell_excluded(plan->sweep, index)) continue;
-        cell_resolve(plan->sweep, &plan->facts, c, &cell);
-        add_cell_alone(plan, &cell);
-    }
-    memory_free(index);
     memory_free(has_child);
 }
 
