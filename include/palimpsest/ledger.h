@@ -91,7 +91,8 @@ void cost_model_take_speeds(struct cost_model *model, const struct speed_point *
 struct rates { /* a step takes parameters x per_parameter + FLOPs / flops_per_second */
     double per_parameter, flops_per_second, forward_flops_per_second;
 };
-/* Of models of this width, between the measured widths on a straight line in logarithms, beyond them as at the last. */
+/* Of models of this width: between the measured widths on a straight line in logarithms; below them on the line of the
+ * two narrowest, if that falls; above them as at the widest, since a core has a limit. */
 struct rates rates_at(const struct speed_point *point, int points, int width);
 void cost_model_observe(struct cost_model *model, int stage, double seconds);
 /* The largest factor by which the prediction of any class has changed since the last cost_model_predict; O(classes). */

@@ -116,7 +116,11 @@ static struct batch read_batch(struct bench *bench, int sequences)
     for (int b = 0; b < sequences; b++) {
         const uint16_t *window = bench->pool + random_below(&bench->random, (uint32_t)(POOL - context));
         memcpy(bench->token + b * context, window, (size_t)context * sizeof *window);
-        for (int t = 0; t < context; t++) bench->target[b * context + t] = window[t + 1];
+        if (bench->shape->shape.objective == OBJECTIVE_MASKED)
+            mask_window(&bench->random, context, 0, bench->shape->shape.vocabulary, bench->token + b * context,
+                        bench->target + b * context);
+        else
+            for (int t = 0; t < context; t++) bench->target[b * context + t] = window[t + 1];
         bench->start[b + 1] = (b + 1) * context;
     }
     return (struct batch){.sequences = sequences,

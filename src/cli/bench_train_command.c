@@ -17,25 +17,58 @@ static void stay_on_core(struct speed_report *report)
     report->stays = sched_setaffinity(0, sizeof allowed, &allowed) == 0;
 }
 
-/* The table's shapes; or the one that options give, with the rest of it from the third of the table. */
-static void choose_shapes(const struct options *options, struct speed_report *report)
+static void add_shape(struct speed_report *report, const struct bench_shape *shape)
+{
+    for (int s = 0; s < report->shapes; s++)
+        if (report->shape[s].batch == shape->batch && shape_equal(&report->shape[s].shape, &shape->shape)) return;
+    if (report->shapes < REPORT_SHAPES) report->shape[report->shapes] = *shape;
+    report->shapes++;
+}
+
+/* Shapes and batches of a sweep's pretraining, each once. */
+static int shapes_of_sweep(const char *path, struct speed_report *report, struct error *err)
+{
+    struct setup setup = {0};
+    TRY(setup_read(path, &setup, err));
+    for (int64_t c = 0; c < sweep_cells(setup.sweep) && report->shapes <= REPORT_SHAPES; c++) {
+        struct cell cell;
+        cell_resolve(setup.sweep, world_facts(setup.world), c, &cell);
+        add_shape(report, &(struct bench_shape){cell.shape, (int)cell.settings.pretrain.batch});
+    }
+    setup_reset(&setup);
+    if (report->shapes <= REPORT_SHAPES) return 0;
+    return error_set(err, ERROR_INPUT,
+                     "--sweep %s: its models have more than %d shapes and batches; name one at a time "
+                     "with --width and the like",
+                     path, REPORT_SHAPES);
+}
+
+/* The one shape that options give, with the rest of it from the third of the table. */
+static struct bench_shape shape_given(const struct bench_shape *given)
+{
+    const struct model_shape *asked = &given->shape;
+    struct bench_shape shape = bench_shapes[2];
+    if (asked->layers) shape.shape.layers = asked->layers;
+    if (asked->width) shape.shape.width = asked->width;
+    if (asked->heads) shape.shape.heads = asked->heads;
+    if (asked->context) shape.shape.context = asked->context;
+    if (asked->vocabulary) shape.shape.vocabulary = asked->vocabulary;
+    if (given->batch) shape.batch = given->batch;
+    return shape;
+}
+
+static int choose_shapes(const struct options *options, struct speed_report *report, struct error *err)
 {
     const struct model_shape *asked = &options->shape.shape;
-    struct bench_shape *shape = report->shape;
-    int batch = options->shape.batch;
-    if (asked->layers + asked->width + asked->heads + asked->context + asked->vocabulary + batch == 0) {
-        report->shapes = BENCH_SHAPES;
-        memcpy(report->shape, bench_shapes, sizeof bench_shapes);
-        return;
-    }
-    report->shapes = 1;
-    *shape = bench_shapes[2];
-    if (asked->layers) shape->shape.layers = asked->layers;
-    if (asked->width) shape->shape.width = asked->width;
-    if (asked->heads) shape->shape.heads = asked->heads;
-    if (asked->context) shape->shape.context = asked->context;
-    if (asked->vocabulary) shape->shape.vocabulary = asked->vocabulary;
-    if (batch) shape->batch = batch;
+    bool given =
+        asked->layers || asked->width || asked->heads || asked->context || asked->vocabulary || options->shape.batch;
+    if (given && options->sweep)
+        return error_set(err, ERROR_INPUT, "--sweep %s: tells all shapes; leave out --layers and the like",
+                         options->sweep);
+    if (options->sweep) return shapes_of_sweep(options->sweep, report, err);
+    struct bench_shape one = shape_given(&options->shape);
+    for (int s = 0; s < (given ? 1 : BENCH_SHAPES); s++) add_shape(report, given ? &one : &bench_shapes[s]);
+    return 0;
 }
 
 /* Before anything is measured: a file of another kind is not written over. */
@@ -106,10 +139,10 @@ int command_bench_train(const struct options *options, struct error *err)
 {
     struct speed_report report = {.shapes = 0};
     if (options->save) TRY(check_save(options->save, err));
+    TRY(choose_shapes(options, &report, err));
     TRY(start_kernels(options, &report.numerics, err));
     report.threads = options->threads;
     if (options->threads == 1) stay_on_core(&report);
-    choose_shapes(options, &report);
     TRY(measure(options, &report, err));
     char *text = speeds_text(&report);
     int status = options->save ? file_write_atomic(options->save, text, strlen(text), err) : 0;

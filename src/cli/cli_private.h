@@ -27,8 +27,8 @@ struct options {
     const char *output; /* -o */
     const char *speed_from;
     const char *numerics;                       /* the core asked for; NULL: none was */
-    const char *sweep;                          /* of the results that are verified, where the sweep file lies now */
-    int threads; /* that share the kernels of a rank */
+    const char *sweep; /* verify: where the sweep file of the results lies now; bench train: whose shapes */
+    int threads;       /* that share the kernels of a rank */
     int ranks, attempts, samples, stages, seed; /* stages: to verify; seed: -1: by the clock */
     double time_limit;                          /* seconds; 0: none */
     double checkpoint_every;                    /* seconds; 0: by what a checkpoint costs */
@@ -200,14 +200,15 @@ int verifier_compare(struct verifier *verifier, int row, int *different, struct 
 
 /* ---- speeds_file.c: what bench train measured, as JSON ---- */
 
+enum { REPORT_SHAPES = 64 };
 struct speed_report {
     struct numerics numerics;
     int core;   /* that it ran on */
     int threads;
     bool stays; /* the program saw to that, and not its caller */
     int shapes;
-    struct bench_shape shape[BENCH_SHAPES];
-    struct training_speed speed[BENCH_SHAPES];
+    struct bench_shape shape[REPORT_SHAPES];
+    struct training_speed speed[REPORT_SHAPES];
 };
 char *speeds_text(const struct speed_report *report); /* memory_free */
 bool speeds_recognise(const char *path);              /* whether the file looks like JSON, good or bad */

@@ -88,6 +88,7 @@ static const struct option_row {
     {OPTION_STAGES, "stages", "K", VERIFY, "compute K stages again, drawn at random (default 3; 0: only checksums)"},
     {OPTION_SEED, "seed", "S", VERIFY, "draw the same stages as another run with this seed"},
     {OPTION_SWEEP, "sweep", "SWEEP.yaml", VERIFY, "where the sweep file lies now, when it or its data were moved"},
+    {OPTION_SWEEP, "sweep", "SWEEP.yaml", BENCH_TRAIN, "measure the shapes of this sweep's models instead of six"},
     {OPTION_LAYERS, "layers", "L", BENCH_TRAIN, "measure one shape instead of six: its blocks (default 4)"},
     {OPTION_WIDTH, "width", "D", BENCH_TRAIN, "one shape: its channels (default 64)"},
     {OPTION_HEADS, "heads", "H", BENCH_TRAIN, "one shape: its attention heads (default 4)"},

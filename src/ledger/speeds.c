@@ -34,17 +34,37 @@ static struct rates rates_of_width(const struct speed_point *point, int points, 
 
 static double between(double a, double b, double share) { return exp(log(a) + share * (log(b) - log(a))); }
 
+/* The narrowest measured width that is at least `least`; 0: none. */
+static int next_width(const struct speed_point *point, int points, int least)
+{
+    int found = 0;
+    for (int p = 0; p < points; p++)
+        if (point[p].width >= least && (found == 0 || point[p].width < found)) found = point[p].width;
+    return found;
+}
+
+static struct rates rates_below(const struct rates *narrowest, const struct rates *next, double share)
+{
+    return (struct rates){
+        narrowest->per_parameter,
+        fmin(narrowest->flops_per_second, between(narrowest->flops_per_second, next->flops_per_second, share)),
+        fmin(narrowest->forward_flops_per_second,
+             between(narrowest->forward_flops_per_second, next->forward_flops_per_second, share))};
+}
+
 struct rates rates_at(const struct speed_point *point, int points, int width)
 {
-    int below = 0, above = 0; /* the nearest measured widths on both sides; 0: none */
     CHECK(points > 0 && width > 0, "%d points, width %d", points, width);
-    for (int p = 0; p < points; p++) {
-        if (point[p].width <= width && point[p].width > below) below = point[p].width;
-        if (point[p].width >= width && (above == 0 || point[p].width < above)) above = point[p].width;
+    int low = next_width(point, points, 1), high = next_width(point, points, low + 1);
+    while (high && high <= width) {
+        low = high;
+        high = next_width(point, points, low + 1);
     }
-    if (below == 0 || above == 0 || below == above) return rates_of_width(point, points, below ? below : above);
-    struct rates a = rates_of_width(point, points, below), b = rates_of_width(point, points, above);
-    double share = log((double)width / below) / log((double)above / below);
+    struct rates a = rates_of_width(point, points, low);
+    if (!high || width == low) return a;
+    struct rates b = rates_of_width(point, points, high);
+    double share = log((double)width / low) / log((double)high / low);
+    if (width < low) return rates_below(&a, &b, share);
     return (struct rates){a.per_parameter + share * (b.per_parameter - a.per_parameter),
                           between(a.flops_per_second, b.flops_per_second, share),
                           between(a.forward_flops_per_second, b.forward_flops_per_second, share)};

@@ -69,11 +69,15 @@ static void between_two_widths_the_rates_lie_on_a_line_in_logarithms(void **unus
     }
 }
 
-static void beyond_the_measured_widths_the_last_one_counts(void **unused)
+static void above_the_widest_it_counts_and_below_the_narrowest_the_line_goes_on_down(void **unused)
 {
     (void)unused;
     const struct speed_point points[] = {point_of(256, 1e6, 8e10, 9e10), point_of(64, 1e5, 2e10, 1e10)};
-    assert_near(rates_at(points, 2, 16).flops_per_second, 2e10);
+    assert_near(rates_at(points, 2, 16).flops_per_second, 5e9);
+    assert_near(rates_at(points, 2, 16).per_parameter, 2e-9);
+    const struct speed_point falling[] = {point_of(64, 1e5, 4e10, 1e10), point_of(256, 1e6, 2e10, 2e10)};
+    assert_near(rates_at(falling, 2, 16).flops_per_second, 4e10);
+    assert_near(rates_at(falling, 2, 16).forward_flops_per_second, 5e9);
     assert_near(rates_at(points, 2, 1024).flops_per_second, 8e10);
 }
 
@@ -93,7 +97,7 @@ int main(void)
         cmocka_unit_test(one_size_of_batch_gives_one_rate),
         cmocka_unit_test(a_small_batch_that_was_held_up_or_too_fast_is_not_believed),
         cmocka_unit_test(between_two_widths_the_rates_lie_on_a_line_in_logarithms),
-        cmocka_unit_test(beyond_the_measured_widths_the_last_one_counts),
+        cmocka_unit_test(above_the_widest_it_counts_and_below_the_narrowest_the_line_goes_on_down),
         cmocka_unit_test(shapes_of_one_width_count_by_their_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
