@@ -3,6 +3,7 @@
 #define PALIMPSEST_BENCH_H
 
 #include "palimpsest/base_profile.h"
+#include "palimpsest/schedule.h"
 #include "palimpsest/spec.h"
 
 /* ---- the limit of a core ---- */
@@ -39,5 +40,16 @@ struct training_speed {
  * the kernels that were started.  ERROR_INPUT: heads that do not divide the width, more memory than the machine has;
  * ERROR_STAGE: training failed. */
 int bench_train(const struct bench_shape *shape, double seconds, struct training_speed *speed, struct error *err);
+
+/* ---- scheduling ---- */
+
+/* A sweep of `stages` last fine-tunings, or the next number that fills its grid, which hang on three other stages: what
+ * passes through the ranks is rows and marks, not checkpoints.  YAML, memory_free. */
+char *bench_schedule_sweep(int stages);
+struct bench_stage {
+    unsigned instruments; /* of the sweep */
+    double seconds;       /* that a stage sleeps, in steps of a few milliseconds as training takes them; 0: none */
+};
+schedule_stage_f bench_stage_run; /* context: struct bench_stage.  Its record is all zeros. */
 
 #endif

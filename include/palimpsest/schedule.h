@@ -19,6 +19,11 @@ struct progress {              /* for the display; seconds */
 };
 typedef void progress_f(void *context, const struct plan *plan, const struct progress *progress);
 
+/* Carries out one stage, with the promises of stage_run and its arguments; context: stage_context of the options. */
+typedef int schedule_stage_f(void *context, const struct assignment *assignment, const struct stage_inputs *inputs,
+                             train_pause_f *pause, void *pause_context, struct stage_result *result,
+                             struct error *err);
+
 struct schedule_options {
     const char *results_path;
     double time_limit; /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
@@ -35,6 +40,8 @@ struct schedule_options {
                                                          * NULL */
     void *heartbeat_context;
     double assumed_flops_per_second; /* before the first stage has finished */
+    schedule_stage_f *stage; /* what workers do with a stage: NULL: stage_run in the workshop; a benchmark does less */
+    void *stage_context;
 };
 /* Runs what is not done yet.  Collective; all ranks leave with the same return value.  On rank 0 plan is the plan and
  * certificate is filled, also after a drain, and written to the store; elsewhere plan is NULL.  With one rank, rank 0

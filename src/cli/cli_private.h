@@ -36,6 +36,7 @@ struct options {
     struct bench_shape shape;                   /* bench train: what was given of it; 0: was not */
     double seconds;                             /* that a benchmark takes for each of what it measures */
     const char *save;                           /* file for the speeds measured */
+    double stage_seconds;                       /* bench schedule: that a stage sleeps */
     enum keep keep;
     bool json, explain, no_sharing, fresh, retry_failed, break_lock, help, verbose;
 };
@@ -48,6 +49,7 @@ enum command {
     COMMAND_VERIFY,
     COMMAND_MERGE,
     COMMAND_BENCH_TRAIN,
+    COMMAND_BENCH_SCHEDULE,
     COMMAND_COUNT
 };
 const char *command_name(enum command command); /* "plan", "bench train" */
@@ -67,6 +69,13 @@ int command_summary(const struct options *options, struct error *err);
 int command_verify(const struct options *options, struct error *err);
 int command_merge(const struct options *options, struct error *err);
 int command_bench_train(const struct options *options, struct error *err);
+int command_bench_schedule(const struct options *options, struct error *err);
+
+/* ---- ranks.c: MPI, for the commands that all processes of mpirun carry out ---- */
+
+void ranks_start(bool verbose); /* before anything that needs MPI, after everything that asks other programs */
+/* The exit status: status itself, or that of err when it is negative, which rank 0 then prints. */
+int ranks_end(int status, const struct error *err);
 
 /* ---- setup.c: a sweep with its world and plan, on one rank ---- */
 

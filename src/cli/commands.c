@@ -24,6 +24,9 @@ static const struct command_row {
                        "joins results files of one sweep, of which each has computed a part", command_merge},
     [COMMAND_BENCH_TRAIN] = {"bench train", "bench train [options]",
                              "how fast one core trains, near what limit, and where its time goes", command_bench_train},
+    [COMMAND_BENCH_SCHEDULE] = {"bench schedule", "bench schedule [options]",
+                                "how many stages per second pass through the ranks that mpirun starts",
+                                command_bench_schedule, .everywhere = true},
 };
 
 const char *command_name(enum command command) { return rows[command].name; }

@@ -16,7 +16,8 @@
 #define VERIFY (1u << COMMAND_VERIFY)
 #define MERGE (1u << COMMAND_MERGE)
 #define BENCH_TRAIN (1u << COMMAND_BENCH_TRAIN)
-#define NO_FILE BENCH_TRAIN /* commands that read none */
+#define BENCH_SCHEDULE (1u << COMMAND_BENCH_SCHEDULE)
+#define NO_FILE (BENCH_TRAIN | BENCH_SCHEDULE) /* commands that read none */
 
 enum option_id {
     OPTION_OUTPUT = 'o',
@@ -50,6 +51,9 @@ enum option_id {
     OPTION_VOCABULARY,
     OPTION_SECONDS,
     OPTION_SAVE,
+    OPTION_BENCH_STAGES,
+    OPTION_STAGE_SECONDS,
+    OPTION_BENCH_OUTPUT,
 };
 
 static const struct option_row {
@@ -64,7 +68,7 @@ static const struct option_row {
     {OPTION_SPEED_FROM, "speed-from", "FILE", PLAN,
      "take the speed of this machine from an earlier results file, or from what bench train saved"},
     {OPTION_EXPLAIN, "explain", NULL, PLAN, "print every resolved value and where it came from"},
-    {OPTION_JSON, "json", NULL, PLAN | STATUS | BENCH_TRAIN, "print JSON"},
+    {OPTION_JSON, "json", NULL, PLAN | STATUS | BENCH_TRAIN | BENCH_SCHEDULE, "print JSON"},
     {OPTION_SAMPLES, "samples", "N", WORLD, "sample texts per domain and task (default 2)"},
     {OPTION_NO_SHARING, "no-sharing", NULL, PLAN | RUN,
      "every cell carries out its whole path; the same numbers, more work"},
@@ -83,7 +87,7 @@ static const struct option_row {
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
     {OPTION_THREADS, "threads-per-rank", "N", RUN | VERIFY | BENCH_TRAIN,
      "share the work of each step among N threads (default 1); the same numbers, sooner for models of 256 channels on"},
-    {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN | BENCH_TRAIN,
+    {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN | BENCH_TRAIN | BENCH_SCHEDULE,
      "begin a sweep, or measure, with this BLAS core (Haswell, ...); default: the best that all ranks have"},
     {OPTION_STAGES, "stages", "K", VERIFY, "compute K stages again, drawn at random (default 3; 0: only checksums)"},
     {OPTION_SEED, "seed", "S", VERIFY, "draw the same stages as another run with this seed"},
@@ -97,6 +101,12 @@ static const struct option_row {
     {OPTION_VOCABULARY, "vocabulary", "V", BENCH_TRAIN, "one shape: words (default 256)"},
     {OPTION_SECONDS, "seconds", "S", BENCH_TRAIN, "measure each shape for so long (default 5s)"},
     {OPTION_SAVE, "save", "FILE", BENCH_TRAIN, "write what was measured to FILE, for plan --speed-from"},
+    {OPTION_BENCH_STAGES, "stages", "N", BENCH_SCHEDULE,
+     "so many stages, or a few more to fill the grid (default 20000)"},
+    {OPTION_STAGE_SECONDS, "stage-seconds", "S", BENCH_SCHEDULE, "each stage sleeps so long (default: does nothing)"},
+    {OPTION_BENCH_OUTPUT, "output", "SCRATCH.h5", BENCH_SCHEDULE,
+     "a results file for the time of the benchmark, on the disk that counts (default palimpsest-bench.h5, here)"},
+
     {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD | VERIFY, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
 };
@@ -184,6 +194,9 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_BATCH: return number_of("batch", value, 1, 65536, &options->shape.batch, err);
     case OPTION_VOCABULARY: return number_of("vocabulary", value, 2, 65536, &options->shape.shape.vocabulary, err);
     case OPTION_SECONDS: return duration_of("seconds", value, &options->seconds, err);
+    case OPTION_BENCH_STAGES: return number_of("stages", value, 1, 10000000, &options->stages, err);
+    case OPTION_STAGE_SECONDS: return duration_of("stage-seconds", value, &options->stage_seconds, err);
+    case OPTION_BENCH_OUTPUT: options->output = value; return 0;
     case OPTION_SAVE: options->save = value; return 0;
     case OPTION_KEEP: return keep_of(value, &options->keep, err);
     case OPTION_EXPLAIN: options->explain = true; return 0;
@@ -218,20 +231,19 @@ int options_read(enum command command, int count, char **arguments, struct optio
 {
     struct option rows[ROWS + 1];
     long_options(command, rows);
-    *options = (struct options){
-
-        .threads = 1,
-        .ranks = 1,
-        .attempts = 3,
-        .samples = 2,
-        .stages = 3,
-        .seed = -1,
-        .keep = KEEP_TRUNK,
-        .seconds = 5};
+    *options = (struct options){.threads = 1,
+                                .ranks = 1,
+                                .attempts = 3,
+                                .samples = 2,
+                                .stages = command == COMMAND_BENCH_SCHEDULE ? 20000 : 3,
+                                .seed = -1,
+                                .keep = KEEP_TRUNK,
+                                .seconds = 5};
     opterr = 0;
     optind = 1;
     for (;;) {
-        int id = getopt_long(count, arguments, table[0].commands & 1u << command ? ":ho:v" : ":hv", rows, NULL);
+        int id = getopt_long(count, arguments, (table[0].commands | BENCH_SCHEDULE) & 1u << command ? ":ho:v" : ":hv",
+                             rows, NULL);
         if (id < 0) break;
         if (id == '?' || id == ':') return refuse(command, arguments[optind - 1], id, err);
         TRY(take(id, optarg, options, err));

@@ -1,32 +1,8 @@
-/* run: the one command that starts MPI. */
+/* run: a sweep, carried out. */
 #include <signal.h>
 #include <stdlib.h>
 
 #include "cli_private.h"
-#include "palimpsest/kernels_start.h"
-
-static void abort_all(int exit_status) { MPI_Abort(MPI_COMM_WORLD, exit_status); }
-
-/* A message that fails leaves ranks waiting for each other: all must go.  What is committed stays. */
-static void on_message_error(MPI_Comm *comm, int *code, ...)
-{
-    char reason[MPI_MAX_ERROR_STRING] = "no reason given";
-    int length;
-    (void)comm;
-    MPI_Error_string(*code, reason, &length);
-    log_line(LOG_ERROR, "a message between ranks failed: %s; what is finished is saved, run the same command again",
-             reason);
-    abort_all(error_exit_status(ERROR_OUTSIDE));
-}
-
-/* For all communicators that are made from this one, too. */
-static void catch_message_errors(void)
-{
-    MPI_Errhandler handler;
-    MPI_Comm_create_errhandler(on_message_error, &handler);
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, handler);
-    MPI_Errhandler_free(&handler);
-}
 
 static void on_signal(int signal_number)
 {
@@ -123,25 +99,11 @@ static int run_all(const struct options *options, const struct beforehand *befor
 
 int command_run(const struct options *options, struct error *err)
 {
-    struct core_offer offer;
-    int rank, ranks, threading;
     struct beforehand before;
     catch_signals();
     look_ahead(options, &before);
-    (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threading); /* threads of kernels send no messages */
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-    log_configure(options->verbose ? LOG_DEBUG : LOG_NOTE, ranks > 1 ? rank : -1);
-    check_set_hook(abort_all);
-    catch_message_errors();
+    ranks_start(options->verbose);
     if (before.deadline.text[0]) log_line(LOG_NOTE, "%s", before.deadline.text);
     int status = run_all(options, &before, err);
-    if (status < 0) {
-        /* Before any rank has left: mpirun ends the others, and what they still had to say, when the first exits so. */
-        if (rank == 0) print_failure(err);
-        status = error_exit_status(err->kind);
-    }
-    MPI_Finalize();
-    return status;
+    return ranks_end(status, err);
 }

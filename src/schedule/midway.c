@@ -180,7 +180,7 @@ static int run_stretch(struct worker *worker, const struct assignment *assignmen
     struct stage_inputs inputs = {inputs_parent(worker, assignment), needs, begun};
     struct stage_result before = *result;
     inputs_needs(worker, assignment, needs);
-    int status = stage_run(worker->workshop, assignment, &inputs, pause_stage, worker, result, err);
+    int status = worker->stage(worker->stage_context, assignment, &inputs, pause_stage, worker, result, err);
     result->steps += before.steps;
     result->training_seconds += before.training_seconds;
     before.state = NULL; /* it went into this stretch */

@@ -83,7 +83,8 @@ struct held_state {
 };
 struct worker {
     struct store *store;
-    struct workshop *workshop;
+    schedule_stage_f *stage; /* what is done with a stage, and where: as the options say */
+    void *stage_context;
     const char *results_path;
     int rank;
     worker_poll_f *poll;

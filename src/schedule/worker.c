@@ -8,10 +8,18 @@
 
 static const double SYNC_EVERY = 0.5; /* seconds */
 
+static int in_workshop(void *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
+                       train_pause_f *pause, void *pause_context, struct stage_result *result, struct error *err)
+{
+    return stage_run(workshop, assignment, inputs, pause, pause_context, result, err);
+}
+
 void worker_init(struct worker *worker, const struct schedule_options *options, struct store *store,
                  struct workshop *workshop, int rank)
 {
-    *worker = (struct worker){.store = store, .workshop = workshop, .rank = rank};
+    *worker = (struct worker){.store = store, .rank = rank};
+    worker->stage = options->stage ? options->stage : in_workshop;
+    worker->stage_context = options->stage ? options->stage_context : workshop;
     worker->results_path = options->results_path;
     worker->checkpoint_every = options->checkpoint_every;
     worker->last_sync = clock_seconds();
