@@ -79,6 +79,8 @@ struct memory_count {
     uint64_t allocations;             /* ever */
 };
 struct memory_count memory_count(void); /* of this process; tests compare it before and after */
+/* Bytes of this process in physical memory, libraries included: now (NULL: not wanted) and at most so far; about 20 us. */
+void memory_resident(int64_t *now, int64_t *peak);
 
 /* ---- log: stderr, one line each, rank named ---- */
 
@@ -89,9 +91,7 @@ double clock_seconds(void); /* monotonic */
 
 /* ---- hashing: XXH3, 128 bits (xxHash library) ---- */
 
-struct hash128 {
-    uint64_t low, high;
-};
+struct hash128 { uint64_t low, high; };
 #define HASH_TEXT 33 /* 32 hexadecimal digits and the end */
 struct hash128 hash_bytes(const void *bytes, size_t count);
 bool hash_equal(struct hash128 a, struct hash128 b);
@@ -113,9 +113,7 @@ struct hash128 hasher_finish(struct hasher *hasher);
 
 /* ---- random numbers: Philox 4x32-10 (Salmon et al. 2011, Random123), keyed by purpose, never by place of use ---- */
 
-struct random_stream {
-    uint32_t key[2];
-};
+struct random_stream { uint32_t key[2]; };
 struct random_stream random_stream(const char *purpose, uint64_t seed, const char *name); /* name may be NULL */
 /* A reader at absolute sample `sample` of a stream; two readers at one sample read the same numbers. */
 struct random_cursor {

@@ -7,6 +7,7 @@
 #define PALIMPSEST_PLAN_H
 
 #include "palimpsest/config.h"
+#include "palimpsest/plan_certificate.h"
 #include "palimpsest/spec.h"
 
 struct cell { /* one grid point, resolved */
@@ -137,13 +138,5 @@ struct assignment {
 void plan_assign(const struct plan *plan, int stage, struct assignment *assignment);
 
 /* The account of a run, real or simulated; rank 0 fills it, the results file keeps it. */
-struct certificate { /* seconds; of a simulation or of a real run */
-    int ranks;                  /* that carry out stages */
-    double makespan, work, critical_path, lower_bound; /* lower_bound = max(work / ranks, critical_path) */
-    double idle_parent, idle_tail, idle_io, idle_drain; /* rank-seconds by cause; sum + work = ranks * makespan */
-    int64_t steps_executed, steps_tree;
-    double flops_per_cell_alone, flops_one_pretraining_each, flops_tree;
-    int stages_done, stages_failed, stages_skipped;
-};
 
 #endif

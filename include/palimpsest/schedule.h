@@ -26,6 +26,7 @@ typedef int schedule_stage_f(void *context, const struct assignment *assignment,
 
 struct schedule_options {
     const char *results_path;
+    double began;      /* clock_seconds() when the program started, for the certificate; 0: not known */
     double time_limit; /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
                         * cost model, nor reach a checkpoint; what still runs shortly before it is drained. */
     double checkpoint_every; /* seconds of a stage between checkpoints of it; 0: by what they cost (midway.c) */

@@ -34,6 +34,7 @@ struct stage_result {
     int record_length;
     int64_t steps;         /* optimiser steps done here */
     double training_seconds, measuring_seconds;
+    double data_seconds;   /* of training_seconds: making batches */
     bool paused;           /* state is in the middle of the stage, or trained and not measured; no record */
 };
 /* pause (may be NULL) is asked before every step, and once more before what was trained is measured.  Parent and needs are

@@ -41,8 +41,10 @@ int store_write_record(struct store *store, const struct assignment *assignment,
 int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
                      struct error *err);
 struct stage_provenance { /* what may differ between two runs of one sweep */
-    double started, seconds, training_seconds, measuring_seconds; /* started: seconds since 1970 */
+    double started, seconds; /* started: since 1970; seconds: up to the writing of this */
+    struct time_spent spent;
     double flops_per_second;
+    int64_t peak_bytes; /* most memory of the rank so far */
     int rank, attempts;
     char host[64];
     char reason[256]; /* of a failure; of a row that was taken over, REUSED_REASON, the file, and what stood there */

@@ -15,6 +15,7 @@ typedef bool train_pause_f(void *context, int64_t step);
 struct trainer; /* model buffers, gradient and scratch for one shape; reusable for many stages of it */
 struct trainer *trainer_create(const struct model_shape *shape, int most_tokens, int most_sequences);
 void trainer_destroy(struct trainer **trainer);
+double trainer_data_seconds(const struct trainer *trainer); /* that making batches took, in all its trainings */
 
 /* ---- pretraining ---- */
 

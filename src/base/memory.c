@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "palimpsest/base.h"
 
@@ -89,3 +90,20 @@ void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size)
 }
 
 struct memory_count memory_count(void) { return counted; }
+
+/* Where there is no /proc the peak is that of getrusage, which on Linux also remembers the program that started this.
+ */
+void memory_resident(int64_t *now, int64_t *peak)
+{
+    long long resident = 0, most = 0;
+    char line[128];
+    struct rusage usage;
+    FILE *status = fopen("/proc/self/status", "r");
+    while (status && fgets(line, sizeof line, status)) {
+        if (sscanf(line, "VmHWM: %lld", &most) == 0) sscanf(line, "VmRSS: %lld", &resident);
+    }
+    if (status) fclose(status);
+    if (most == 0 && getrusage(RUSAGE_SELF, &usage) == 0) most = resident = usage.ru_maxrss;
+    if (now) *now = (int64_t)resident << 10;
+    if (peak) *peak = (int64_t)most << 10;
+}

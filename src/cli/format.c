@@ -42,12 +42,28 @@ char *format_duration(double seconds, char *text, size_t size)
     return text;
 }
 
-static void print_idle(const char *cause, double seconds, double whole, FILE *out)
+static void print_share(const char *cause, double seconds, double whole, FILE *out)
 {
     char text[32];
     if (seconds > 0)
         fprintf(out, "    %-22s %s (%.1f %%)\n", cause, format_duration(seconds, text, sizeof text),
                 100 * seconds / whole);
+}
+
+/* Not known of runs by earlier versions. */
+static void print_spent(const struct certificate *certificate, FILE *out)
+{
+    char worker[32], coordinator[32];
+    double whole = certificate->ranks * certificate->makespan + certificate->starting;
+    if (certificate->peak_bytes == 0) return;
+    fprintf(out, "  busy ranks, by what they did\n");
+#define PRINT(member, name) print_share(name, certificate->spent.member, whole, out);
+    TIME_SPENT(PRINT)
+#undef PRINT
+    print_share("starting", certificate->starting, whole, out);
+    fprintf(out, "  memory at most           %s in a rank, %s in rank 0\n",
+            format_bytes((double)certificate->peak_bytes, worker, sizeof worker),
+            format_bytes((double)certificate->peak_bytes_rank_0, coordinator, sizeof coordinator));
 }
 
 void print_certificate(const struct certificate *certificate, FILE *out)
@@ -60,11 +76,12 @@ void print_certificate(const struct certificate *certificate, FILE *out)
             format_duration(certificate->makespan, a, sizeof a), certificate->ranks, certificate->ranks == 1 ? "" : "s",
             format_duration(certificate->lower_bound, b, sizeof b),
             certificate->lower_bound > 0 ? certificate->makespan / certificate->lower_bound : 1.0);
+    print_spent(certificate, out);
     fprintf(out, "  idle ranks, by cause\n");
-    print_idle("waiting for a parent", certificate->idle_parent, whole, out);
-    print_idle("tail", certificate->idle_tail, whole, out);
-    print_idle("files and messages", certificate->idle_io, whole, out);
-    print_idle("drain", certificate->idle_drain, whole, out);
+    print_share("waiting for a parent", certificate->idle_parent, whole, out);
+    print_share("tail", certificate->idle_tail, whole, out);
+    print_share("files and messages", certificate->idle_io, whole, out);
+    print_share("drain", certificate->idle_drain, whole, out);
     fprintf(out, "  optimiser steps          %lld in this run; minimal tree %lld\n",
             (long long)certificate->steps_executed, (long long)certificate->steps_tree);
     fprintf(out, "  work three ways (FLOP)   %s cell by cell, %s with one pretraining per amount, %s as a tree\n",

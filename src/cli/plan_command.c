@@ -29,7 +29,7 @@ static int median_speed(const struct archive *archive, double *flops_per_second,
     double *speed = memory_array((size_t)archive->plan->rows, sizeof *speed);
     for (int r = 0; r < archive->plan->rows; r++) {
         const struct stage_provenance *facts = &archive->provenance[r];
-        if (facts->training_seconds > 0.1 && facts->flops_per_second > 0) speed[count++] = facts->flops_per_second;
+        if (facts->spent.training > 0.1 && facts->flops_per_second > 0) speed[count++] = facts->flops_per_second;
     }
     qsort(speed, (size_t)count, sizeof *speed, compare_doubles);
     if (count > 0) *flops_per_second = speed[count / 2];

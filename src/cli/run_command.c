@@ -33,14 +33,22 @@ static void catch_signals(void)
     sigaction(SIGINT, &action, NULL);
 }
 
-static int run_session(const struct options *options, const struct deadline *deadline, struct session *session,
+/* What must be known before MPI starts, since nothing may be asked of another program afterwards. */
+struct beforehand {
+    double began; /* clock_seconds() */
+    struct deadline deadline;
+    struct lock_wish wish;
+};
+
+static int run_session(const struct options *options, const struct beforehand *before, struct session *session,
                        struct certificate *certificate, struct error *err)
 {
     struct progress_display display = {.terminal = progress_on_terminal()};
     struct schedule_options schedule = {
         .results_path = options->output,
-        .time_limit = deadline_left(deadline),
-        .warned = deadline->warned,
+        .began = before->began,
+        .time_limit = deadline_left(&before->deadline),
+        .warned = before->deadline.warned,
         .checkpoint_every = options->checkpoint_every,
         .attempts = options->attempts,
         .keep = options->keep,
@@ -66,16 +74,10 @@ static int finish(const struct options *options, const struct session *session, 
     return 1;
 }
 
-/* What must be known before MPI starts, since nothing may be asked of another program afterwards. */
-struct beforehand {
-    struct deadline deadline;
-    struct lock_wish wish;
-};
-
 static void look_ahead(const struct options *options, struct beforehand *before)
 {
     char *job = before->wish.ended_job;
-    *before = (struct beforehand){.wish.break_lock = options->break_lock};
+    *before = (struct beforehand){.began = clock_seconds(), .wish.break_lock = options->break_lock};
     deadline_find(options->time_limit, &before->deadline);
     if (first_process()) run_lock_job(options->output, job, sizeof before->wish.ended_job);
     if (job[0] && !batch_job_ended(job)) job[0] = '\0';
@@ -86,7 +88,7 @@ static int run_all(const struct options *options, const struct beforehand *befor
     struct session session;
     struct certificate certificate = {0};
     int status = session_open(options, &before->wish, MPI_COMM_WORLD, &session, err);
-    if (status == 0) status = run_session(options, &before->deadline, &session, &certificate, err);
+    if (status == 0) status = run_session(options, before, &session, &certificate, err);
     if (status == 0) {
         MPI_Bcast(&certificate, sizeof certificate, MPI_BYTE, 0, session.comm);
         status = finish(options, &session, &certificate);

@@ -116,7 +116,7 @@ static int read_overview(struct store_reader *reader, struct overview *overview,
         overview->count[status[r]]++;
         if (status[r] == STATUS_PENDING || store_read_provenance(reader, r, &facts, err) != 0) continue;
         if (!(facts.started > 0)) continue;
-        overview->trained += facts.training_seconds;
+        overview->trained += facts.spent.training + facts.spent.data;
         if (strncmp(facts.reason, REUSED_REASON, strlen(REUSED_REASON)) == 0)
             continue; /* its times are another run's */
         overview->first_start = fmin(overview->first_start, facts.started);
@@ -161,16 +161,24 @@ static void print_overview(struct store_reader *reader, const char *path, const 
 
 static json_t *certificate_json(const struct certificate *certificate)
 {
-    return json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:i, s:i, s:i}", "ranks",
-                     certificate->ranks, "makespan_seconds", certificate->makespan, "work_seconds", certificate->work,
-                     "critical_path_seconds", certificate->critical_path, "lower_bound_seconds",
-                     certificate->lower_bound, "idle_parent_seconds", certificate->idle_parent, "idle_tail_seconds",
-                     certificate->idle_tail, "idle_io_seconds", certificate->idle_io, "idle_drain_seconds",
-                     certificate->idle_drain, "steps_executed", (json_int_t)certificate->steps_executed, "steps_tree",
-                     (json_int_t)certificate->steps_tree, "flops_cell_by_cell", certificate->flops_per_cell_alone,
-                     "flops_one_pretraining_each", certificate->flops_one_pretraining_each, "flops_tree",
-                     certificate->flops_tree, "stages_done", certificate->stages_done, "stages_failed",
-                     certificate->stages_failed, "stages_skipped", certificate->stages_skipped);
+    json_t *object =
+        json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:i, s:i, s:i}", "ranks",
+                  certificate->ranks, "makespan_seconds", certificate->makespan, "work_seconds", certificate->work,
+                  "critical_path_seconds", certificate->critical_path, "lower_bound_seconds", certificate->lower_bound,
+                  "idle_parent_seconds", certificate->idle_parent, "idle_tail_seconds", certificate->idle_tail,
+                  "idle_io_seconds", certificate->idle_io, "idle_drain_seconds", certificate->idle_drain,
+                  "steps_executed", (json_int_t)certificate->steps_executed, "steps_tree",
+                  (json_int_t)certificate->steps_tree, "flops_cell_by_cell", certificate->flops_per_cell_alone,
+                  "flops_one_pretraining_each", certificate->flops_one_pretraining_each, "flops_tree",
+                  certificate->flops_tree, "stages_done", certificate->stages_done, "stages_failed",
+                  certificate->stages_failed, "stages_skipped", certificate->stages_skipped);
+#define PUT(member, name) json_object_set_new(object, #member "_seconds", json_real(certificate->spent.member));
+    TIME_SPENT(PUT)
+#undef PUT
+    json_object_set_new(object, "starting_seconds", json_real(certificate->starting));
+    json_object_set_new(object, "peak_bytes", json_integer((json_int_t)certificate->peak_bytes));
+    json_object_set_new(object, "peak_bytes_rank_0", json_integer((json_int_t)certificate->peak_bytes_rank_0));
+    return object;
 }
 
 static void print_overview_json(const struct overview *overview)

@@ -18,6 +18,13 @@ void account_idle(struct coordinator *c)
         c->account.idle_tail += idle;
 }
 
+void account_spent(struct coordinator *c, const struct time_spent *spent)
+{
+#define ADD(member, name) c->account.spent.member += spent->member;
+    TIME_SPENT(ADD)
+#undef ADD
+}
+
 /* Reading, writing and messages are what is left: then the sum is exact. */
 void account_finish(struct coordinator *c)
 {
@@ -36,6 +43,9 @@ void account_finish(struct coordinator *c)
     account->stages_done = counts.done;
     account->stages_failed = counts.failed;
     account->stages_skipped = counts.skipped;
+    if (c->options->began > 0) account->starting = c->workers * (c->started - c->options->began);
+    memory_resident(NULL, &account->peak_bytes_rank_0);
+    if (c->self) account->peak_bytes = account->peak_bytes_rank_0;
 }
 
 /* Tokens that one optimiser step of the stage reads. */

@@ -71,6 +71,7 @@ static void on_ended(struct coordinator *c, int worker, const struct report *rep
     c->ended += report->kind != REPORT_RETURNED;
     c->account.steps_executed += report->steps;
     c->account.work += report->work_seconds;
+    account_spent(c, &report->spent);
     c->seconds[report->stage] += report->work_seconds;
     c->checkpoint_seconds = fmax(c->checkpoint_seconds, report->checkpoint_seconds);
     if (done && report->from_start) { /* the rest of a stage says nothing of a whole one */
@@ -136,6 +137,7 @@ void coordinator_take_report(struct coordinator *c, int worker, const struct rep
     struct slot *slot = &c->slot[worker];
     account_idle(c);
     note_sync(slot, report);
+    if (report->peak_bytes > c->account.peak_bytes) c->account.peak_bytes = report->peak_bytes;
     switch (report->kind) {
     case REPORT_DONE:
     case REPORT_FAILED:

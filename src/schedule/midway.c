@@ -27,6 +27,7 @@ int midway_write(struct worker *worker, const struct checkpoint_name *name, cons
     double before = clock_seconds();
     TRY(checkpoint_write(worker->results_path, name, state, err));
     worker->checkpoint_seconds = clock_seconds() - before;
+    worker->spent.saving += worker->checkpoint_seconds;
     return 0;
 }
 
@@ -48,7 +49,10 @@ static int note_attempt(struct worker *worker, int running, struct error *err)
 {
     if (!worker->noted) return 0;
     worker->attempt.running = running;
-    return store_write_attempt(worker->store, worker->row, &worker->attempt, err);
+    double before = clock_seconds();
+    int status = store_write_attempt(worker->store, worker->row, &worker->attempt, err);
+    worker->spent.rows += clock_seconds() - before;
+    return status;
 }
 
 /* Alone it says every step, so that two deaths at one place are known to be at one place. */
@@ -68,13 +72,8 @@ static int note_step(struct worker *worker, int64_t step, double now, bool polle
 
 static bool fails(struct worker *worker, int status) { return worker->pausing |= status != 0; }
 
-/* Called before every training step and after the last: looks at the clock each time, at the rest of the world every
- * 2 ms. */
-static bool pause_stage(void *context, int64_t step)
+static bool pause_at(struct worker *worker, int64_t step, double now, bool polled)
 {
-    struct worker *worker = context;
-    double now = clock_seconds();
-    bool polled = now - worker->last_poll >= POLL_EVERY;
     worker->step = step;
     if (worker->pausing) return true;
     if (fails(worker, note_step(worker, step, now, polled, &worker->pause_error))) return true;
@@ -84,6 +83,17 @@ static bool pause_stage(void *context, int64_t step)
     if (worker->poll && worker->poll(worker->poll_context)) worker->pausing = true;
     worker->saving = !worker->pausing && now >= worker->next_save && step > worker->saved_step;
     return worker->pausing || worker->saving;
+}
+
+/* Called before every training step and after the last: looks at the clock each time, at the rest of the world every
+ * 2 ms. */
+static bool pause_stage(void *context, int64_t step)
+{
+    struct worker *worker = context;
+    double now = clock_seconds();
+    bool polled = now - worker->last_poll >= POLL_EVERY, pauses = pause_at(worker, step, now, polled);
+    if (polled) worker->paused += clock_seconds() - now;
+    return pauses;
 }
 
 /* ---- what is left in the middle ---- */
@@ -183,6 +193,7 @@ static int run_stretch(struct worker *worker, const struct assignment *assignmen
     int status = worker->stage(worker->stage_context, assignment, &inputs, pause_stage, worker, result, err);
     result->steps += before.steps;
     result->training_seconds += before.training_seconds;
+    result->data_seconds += before.data_seconds;
     before.state = NULL; /* it went into this stretch */
     stage_result_reset(&before);
     if (worker->pause_error.kind == ERROR_NONE) return status;

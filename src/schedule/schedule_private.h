@@ -9,7 +9,7 @@
 
 /* Stages to run queue up under a tag of their own, so that a worker in the middle of one can look for DRAIN past them.
  */
-enum { MESSAGE_VERSION = 3, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
+enum { MESSAGE_VERSION = 4, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
 
 enum instruction_kind {
     TELL_RUN,   /* carry out the assignment; its views follow the struct */
@@ -49,6 +49,8 @@ struct report {              /* a worker to rank 0 */
     int64_t steps;             /* optimiser steps: done, or of this stage so far */
     double seconds;            /* from the instruction to the report */
     double work_seconds;       /* of them in stage_run; the rest is reading and writing */
+    struct time_spent spent;   /* of them, by what was done */
+    int64_t peak_bytes;        /* most memory of this rank so far */
     double checkpoint_seconds; /* that the last checkpoint took to write; 0: none yet */
     bool from_start;           /* nothing of the stage had been done before */
     bool alone;                /* the stage is still not known to get past the place of its deaths */
@@ -92,8 +94,12 @@ struct worker {
     struct held_state held[STATES_HELD]; /* inputs and result of the last stage: never more than one stage needs */
     int64_t finished, synced;
     double last_sync, last_poll;
-    bool sync_failed; /* for good: what was written may be lost */
+    bool sync_failed;   /* for good: what was written may be lost */
+    int64_t peak_bytes; /* most memory so far, looked up at peak_read */
+    double peak_read;
     /* the stage that runs */
+    struct time_spent spent;
+    double paused; /* seconds that its training has waited in pauses */
     int64_t step;
     bool pausing;             /* for good: it is given back */
     struct error pause_error; /* of a write during a stage */
@@ -114,6 +120,7 @@ void worker_reset(struct worker *worker);
 int worker_carry_out(struct worker *worker, const struct instruction *instruction, const struct view *views,
                      struct report *report, struct error *err);
 int worker_sync(struct worker *worker, struct error *err);
+int64_t worker_peak_bytes(struct worker *worker, double now); /* most memory so far, as of the last tenth of a second */
 int worker_sync_if_due(struct worker *worker, struct error *err);
 /* The life of a rank other than 0: instructions in, reports out, until TELL_LEAVE. */
 void worker_serve(MPI_Comm comm, struct worker *worker);
@@ -227,6 +234,7 @@ bool drain_requested(struct coordinator *coordinator);
 
 /* account.c: where the time goes. */
 void account_idle(struct coordinator *coordinator); /* call before anything changes that idle time is told by */
+void account_spent(struct coordinator *coordinator, const struct time_spent *spent); /* of a stage that ended */
 void account_finish(struct coordinator *coordinator);
 void show_progress(struct coordinator *coordinator);
 

@@ -23,6 +23,7 @@ static void tell(struct service *service, enum report_kind kind, const char *tex
     report.alone = service->worker->attempt.running == 2;
     report.finished = service->worker->finished;
     report.synced = service->worker->synced;
+    if (kind == REPORT_STOPPED) memory_resident(NULL, &report.peak_bytes);
     report_say(&report, text);
     send_report(service->comm, &report);
 }

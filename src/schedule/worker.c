@@ -1,4 +1,5 @@
 /* A worker: inputs from its memory or from checkpoints, the stage, then checkpoint, rows, mark, in this order. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +8,7 @@
 #include "schedule_private.h"
 
 static const double SYNC_EVERY = 0.5; /* seconds */
+static const double PEAK_EVERY = 0.1; /* seconds between two looks at the memory of this rank */
 
 static int in_workshop(void *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
                        train_pause_f *pause, void *pause_context, struct stage_result *result, struct error *err)
@@ -37,6 +39,7 @@ int worker_sync(struct worker *worker, struct error *err)
         return error_set(err, ERROR_OUTSIDE, "%s: what was written may not be on disk", worker->results_path);
     if (worker->synced == worker->finished) return 0;
     worker->sync_failed = store_sync(worker->store, err) != 0;
+    worker->spent.rows += clock_seconds() - worker->last_sync;
     if (worker->sync_failed) return -1;
     worker->synced = worker->finished;
     return 0;
@@ -49,17 +52,24 @@ int worker_sync_if_due(struct worker *worker, struct error *err)
     return worker_sync(worker, err);
 }
 
+int64_t worker_peak_bytes(struct worker *worker, double now)
+{
+    if (worker->peak_bytes > 0 && now - worker->peak_read < PEAK_EVERY) return worker->peak_bytes;
+    worker->peak_read = now;
+    memory_resident(NULL, &worker->peak_bytes);
+    return worker->peak_bytes;
+}
+
 static void fill_provenance(const struct worker *worker, const struct instruction *instruction,
-                            const struct stage_result *result, const struct report *report,
-                            struct stage_provenance *facts)
+                            const struct report *report, struct stage_provenance *facts)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     *facts = (struct stage_provenance){
         .started = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec - report->seconds,
         .seconds = report->seconds,
-        .training_seconds = result->training_seconds,
-        .measuring_seconds = result->measuring_seconds,
+        .spent = worker->spent,
+        .peak_bytes = worker->peak_bytes,
         .flops_per_second = report->work_seconds > 0 ? instruction->flops / report->work_seconds : 0,
         .rank = worker->rank,
         .attempts = instruction->attempts,
@@ -73,22 +83,37 @@ static struct checkpoint_name own_name(const struct assignment *assignment)
     return (struct checkpoint_name){assignment->state, assignment->record, assignment->copy, false};
 }
 
-/* The order of these writes is the promise: a mark stands only when its rows and its checkpoint do. */
-static int commit(struct worker *worker, const struct instruction *instruction, const struct view *views,
-                  const struct stage_result *result, const struct report *report, struct error *err)
+/* Rows, provenance and mark of a stage; the time for the mark is told to rank 0 only. */
+static int write_rows(struct worker *worker, const struct instruction *instruction, const struct view *views,
+                      const double *record, struct report *report, struct error *err)
 {
     const struct assignment *assignment = &instruction->assignment;
-    bool done = report->kind == REPORT_DONE;
-    enum stage_status status = done ? STATUS_DONE : STATUS_DIVERGED;
+    enum stage_status status = report->kind == REPORT_DONE ? STATUS_DONE : STATUS_DIVERGED;
+    double before = clock_seconds(), after;
     struct stage_provenance facts;
-    fill_provenance(worker, instruction, result, report, &facts);
-    if (done && assignment->checkpoint) {
+    TRY(store_write_record(worker->store, assignment, views, record, status, err));
+    after = clock_seconds();
+    report->seconds += after - before;
+    worker->spent.rows += after - before;
+    worker_peak_bytes(worker, after);
+    fill_provenance(worker, instruction, report, &facts);
+    TRY(store_write_provenance(worker->store, assignment->row, &facts, err));
+    TRY(store_write_mark(worker->store, assignment->row, status, record, instruction->record_length, err));
+    worker->spent.rows += clock_seconds() - after;
+    return 0;
+}
+
+/* The order of these writes is the promise: a mark stands only when its rows and its checkpoint do. */
+static int commit(struct worker *worker, const struct instruction *instruction, const struct view *views,
+                  const struct stage_result *result, struct report *report, struct error *err)
+{
+    const struct assignment *assignment = &instruction->assignment;
+    if (report->kind == REPORT_DONE && assignment->checkpoint) {
         struct checkpoint_name name = own_name(assignment);
         TRY(midway_write(worker, &name, result->state, err));
+        report->seconds += worker->checkpoint_seconds;
     }
-    TRY(store_write_record(worker->store, assignment, views, result->record, status, err));
-    TRY(store_write_provenance(worker->store, assignment->row, &facts, err));
-    TRY(store_write_mark(worker->store, assignment->row, status, result->record, instruction->record_length, err));
+    TRY(write_rows(worker, instruction, views, result->record, report, err));
     worker->finished++;
     TRY(midway_clear(worker, instruction, err));
     return worker_sync_if_due(worker, err);
@@ -113,10 +138,17 @@ int worker_carry_out(struct worker *worker, const struct instruction *instructio
     double started = clock_seconds();
     int status = 0;
     *report = (struct report){.version = MESSAGE_VERSION, .kind = REPORT_LOST, .stage = assignment->stage};
-    if (inputs_fetch(worker, assignment, report)) {
+    worker->spent = (struct time_spent){0};
+    worker->paused = 0;
+    bool there = inputs_fetch(worker, assignment, report);
+    worker->spent.reading = clock_seconds() - started;
+    if (there) {
         double before = clock_seconds();
         TRY_DONE(judge(midway_run(worker, instruction, &result, report, err), &result, report, err));
         report->work_seconds = clock_seconds() - before;
+        worker->spent.data = result.data_seconds;
+        worker->spent.training = fmax(0, result.training_seconds - result.data_seconds - worker->paused);
+        worker->spent.measuring = result.measuring_seconds;
         report->seconds = clock_seconds() - started;
         if (report->kind != REPORT_RETURNED) TRY_DONE(commit(worker, instruction, views, &result, report, err));
         if (report->kind == REPORT_DONE && assignment->checkpoint) {
@@ -127,6 +159,8 @@ int worker_carry_out(struct worker *worker, const struct instruction *instructio
     }
 done:
     report->seconds = clock_seconds() - started;
+    report->spent = worker->spent;
+    report->peak_bytes = worker->peak_bytes;
     report->finished = worker->finished;
     report->synced = worker->synced;
     report->checkpoint_seconds = worker->checkpoint_seconds;

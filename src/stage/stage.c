@@ -57,8 +57,12 @@ static int make_pretrained(struct job *job, train_pause_f *pause, void *context,
     take_state(job, job->parent, job->assignment->start_step);
     job->state->history.lm_losses = 1; /* what was measured of a shorter amount is not of this one */
     if (is_trained(job)) return 0;
-    return train_pretrain(workshop_trainer(job->workshop, &job->cell), job->workshop->world, &pretraining,
-                          job->milestone->stop_step, pause, context, job->state, err);
+    struct trainer *trainer = workshop_trainer(job->workshop, &job->cell);
+    double before = trainer_data_seconds(trainer);
+    int status = train_pretrain(trainer, job->workshop->world, &pretraining, job->milestone->stop_step, pause, context,
+                                job->state, err);
+    job->data_seconds = trainer_data_seconds(trainer) - before;
+    return status;
 }
 
 /* The state that a place starts from: the parent's weights, with a head for the task where it needs a new one. */
@@ -94,8 +98,11 @@ static int make_finetuned(struct job *job, train_pause_f *pause, void *context, 
         .items = (int)settings->train_items,
         .readout = readout_of(job, place, label_token),
     };
-    return train_finetune(workshop_trainer(job->workshop, &job->cell), job->workshop->world, &finetuning, pause,
-                          context, job->state, err);
+    struct trainer *trainer = workshop_trainer(job->workshop, &job->cell);
+    double before = trainer_data_seconds(trainer);
+    int status = train_finetune(trainer, job->workshop->world, &finetuning, pause, context, job->state, err);
+    job->data_seconds = trainer_data_seconds(trainer) - before;
+    return status;
 }
 
 static int make_state(struct job *job, train_pause_f *pause, void *context, struct error *err)
@@ -152,6 +159,7 @@ static int carry_out(struct job *job, train_pause_f *pause, void *context, struc
     int64_t before = step_before(job);
     int status = make_state(job, pause, context, err);
     result->training_seconds = clock_seconds() - started;
+    result->data_seconds = job->data_seconds;
     result->steps = job->state->step - before;
     if (status != 0) return -1;
     result->paused = pauses(job, pause, context);

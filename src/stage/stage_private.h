@@ -26,6 +26,7 @@ struct job { /* one stage while it is carried out */
     struct reading reading;
     struct state *begun; /* by an earlier attempt; its own from here on */
     struct state *state; /* being made */
+    double data_seconds; /* spent making batches */
 };
 
 struct trainer *workshop_trainer(struct workshop *workshop, const struct cell *cell);

@@ -1,5 +1,6 @@
 /* The group /provenance: all that may differ between two runs of one sweep. */
 #include <limits.h>
+#include <stddef.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -16,19 +17,32 @@ static hid_t fixed_text(size_t size)
 #define PROVENANCE_NUMBERS(X)                                                                                          \
     X(started, H5T_NATIVE_DOUBLE)                                                                                      \
     X(seconds, H5T_NATIVE_DOUBLE)                                                                                      \
-    X(training_seconds, H5T_NATIVE_DOUBLE)                                                                             \
-    X(measuring_seconds, H5T_NATIVE_DOUBLE) X(flops_per_second, H5T_NATIVE_DOUBLE) X(rank, H5T_NATIVE_INT)             \
-        X(attempts, H5T_NATIVE_INT)
+    X(flops_per_second, H5T_NATIVE_DOUBLE)                                                                             \
+    X(peak_bytes, H5T_NATIVE_INT64)                                                                                    \
+    X(rank, H5T_NATIVE_INT)                                                                                            \
+    X(attempts, H5T_NATIVE_INT)
 #define CERTIFICATE_NUMBERS(X)                                                                                         \
     X(ranks, H5T_NATIVE_INT)                                                                                           \
     X(makespan, H5T_NATIVE_DOUBLE)                                                                                     \
     X(work, H5T_NATIVE_DOUBLE)                                                                                         \
-    X(critical_path, H5T_NATIVE_DOUBLE) X(lower_bound, H5T_NATIVE_DOUBLE) X(idle_parent, H5T_NATIVE_DOUBLE)            \
-        X(idle_tail, H5T_NATIVE_DOUBLE) X(idle_io, H5T_NATIVE_DOUBLE) X(idle_drain, H5T_NATIVE_DOUBLE)                 \
-            X(steps_executed, H5T_NATIVE_INT64) X(steps_tree, H5T_NATIVE_INT64)                                        \
-                X(flops_per_cell_alone, H5T_NATIVE_DOUBLE) X(flops_one_pretraining_each, H5T_NATIVE_DOUBLE)            \
-                    X(flops_tree, H5T_NATIVE_DOUBLE) X(stages_done, H5T_NATIVE_INT) X(stages_failed, H5T_NATIVE_INT)   \
-                        X(stages_skipped, H5T_NATIVE_INT)
+    X(critical_path, H5T_NATIVE_DOUBLE)                                                                                \
+    X(lower_bound, H5T_NATIVE_DOUBLE)                                                                                  \
+    X(idle_parent, H5T_NATIVE_DOUBLE)                                                                                  \
+    X(idle_tail, H5T_NATIVE_DOUBLE) X(idle_io, H5T_NATIVE_DOUBLE) X(idle_drain, H5T_NATIVE_DOUBLE)                     \
+        X(steps_executed, H5T_NATIVE_INT64) X(steps_tree, H5T_NATIVE_INT64) X(flops_per_cell_alone, H5T_NATIVE_DOUBLE) \
+            X(flops_one_pretraining_each, H5T_NATIVE_DOUBLE) X(flops_tree, H5T_NATIVE_DOUBLE)                          \
+                X(stages_done, H5T_NATIVE_INT) X(stages_failed, H5T_NATIVE_INT) X(stages_skipped, H5T_NATIVE_INT)      \
+                    X(starting, H5T_NATIVE_DOUBLE) X(peak_bytes, H5T_NATIVE_INT64)                                     \
+                        X(peak_bytes_rank_0, H5T_NATIVE_INT64)
+
+/* The members of a struct time_spent that stands at `offset`, as training_seconds and so on. */
+static void insert_spent(hid_t type, size_t offset)
+{
+#define INSERT(member, name)                                                                                           \
+    H5Tinsert(type, #member "_seconds", offset + offsetof(struct time_spent, member), H5T_NATIVE_DOUBLE);
+    TIME_SPENT(INSERT)
+#undef INSERT
+}
 
 hid_t provenance_type(void)
 {
@@ -37,6 +51,7 @@ hid_t provenance_type(void)
           reason = fixed_text(sizeof((row *)0)->reason);
 #define INSERT(member, memory) H5Tinsert(type, #member, HOFFSET(row, member), memory);
     PROVENANCE_NUMBERS(INSERT)
+    insert_spent(type, HOFFSET(row, spent));
     INSERT(host, host)
     INSERT(reason, reason)
 #undef INSERT
@@ -50,6 +65,7 @@ hid_t certificate_type(void)
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct certificate));
 #define INSERT(member, memory) H5Tinsert(type, #member, HOFFSET(struct certificate, member), memory);
     CERTIFICATE_NUMBERS(INSERT)
+    insert_spent(type, HOFFSET(struct certificate, spent));
 #undef INSERT
     return type;
 }

@@ -154,7 +154,7 @@ int store_read_rows(struct store_reader *reader, int *rows, struct error *err)
 int store_read_certificate(struct store_reader *reader, struct certificate *certificate, struct error *err)
 {
     struct hdf hdf = reading(reader, err);
-    struct certificate all[CERTIFICATES];
+    struct certificate all[CERTIFICATES] = {0}; /* members that an older file lacks stay 0 */
     hid_t type = certificate_type();
     int last = 0, status = hdf_read_whole(&hdf, PROVENANCE_CERTIFICATE, type, CERTIFICATES, all);
     H5Tclose(type);
@@ -169,6 +169,7 @@ static int read_provenance_row(const struct hdf *hdf, hid_t dataset, int row, st
     hsize_t start = (hsize_t)row, one = 1;
     hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(1, &one, NULL), type = provenance_type();
     int status = 0;
+    *facts = (struct stage_provenance){0}; /* members that an older file lacks stay 0 */
     if (H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &one, NULL) < 0 ||
         H5Dread(dataset, type, memory, space, H5P_DEFAULT, facts) < 0)
         status = hdf_fail(hdf->err, hdf->path, "row %d of %s cannot be read", row, PROVENANCE_STAGE);

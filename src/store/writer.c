@@ -412,7 +412,7 @@ void store_note_attempt(const struct store *store, int row, const struct stage_a
 /* Into the first place that no run has used yet. */
 int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err)
 {
-    struct certificate all[CERTIFICATES];
+    struct certificate all[CERTIFICATES] = {0}; /* members that an older file lacks stay 0 */
     hsize_t place = 0;
     if (H5Dread(store->certificate.dataset, store->certificate.type, H5S_ALL, H5S_ALL, store->transfer, all) < 0)
         return hdf_fail(err, store->path, "%s cannot be read", PROVENANCE_CERTIFICATE);

@@ -45,6 +45,7 @@ static int queue_item(struct queue *queue, struct trainer *trainer, uint64_t sam
 
 static struct batch read_batch(struct trainer *trainer, struct queue *queue, int sequences, int64_t step)
 {
+    double started = clock_seconds();
     int *start = trainer->start;
     profile_part(PROFILE_DATA);
     start[0] = 0;
@@ -56,6 +57,7 @@ static struct batch read_batch(struct trainer *trainer, struct queue *queue, int
         for (int t = 0; t < length; t++) trainer->token[start[b] + t] = trainer->window[t];
         start[b + 1] = start[b] + length;
     }
+    trainer->data_seconds += clock_seconds() - started;
     return (struct batch){.sequences = sequences, .tokens = start[sequences], .start = start, .token = trainer->token};
 }
 

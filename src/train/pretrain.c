@@ -26,11 +26,13 @@ static void read_window(struct trainer *trainer, const struct world *world, cons
 static struct batch read_batch(struct trainer *trainer, const struct world *world,
                                const struct pretraining *pretraining, int64_t step)
 {
+    double started = clock_seconds();
     int sequences = pretraining->batch;
     profile_part(PROFILE_DATA);
     trainer->start[0] = 0;
     for (int b = 0; b < sequences; b++)
         read_window(trainer, world, pretraining, (uint64_t)step * (uint64_t)sequences + (uint64_t)b, b);
+    trainer->data_seconds += clock_seconds() - started;
     return (struct batch){.sequences = sequences,
                           .tokens = trainer->start[sequences],
                           .start = trainer->start,

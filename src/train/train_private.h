@@ -17,6 +17,7 @@ struct trainer {
     int *start, *label;
     uint16_t *token, *window;
     int32_t *target;
+    double data_seconds; /* spent making batches */
 };
 /* Before the first step: checks that state and trainer fit, makes the buffers large enough, and clears moments and
  * trace when the training begins. */

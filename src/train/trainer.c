@@ -37,6 +37,8 @@ void trainer_destroy(struct trainer **trainer)
     *trainer = NULL;
 }
 
+double trainer_data_seconds(const struct trainer *trainer) { return trainer->data_seconds; }
+
 void trainer_prepare(struct trainer *trainer, struct state *state)
 {
     CHECK(shape_equal(&trainer->shape, &state->shape), "a trainer for another shape");

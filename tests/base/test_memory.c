@@ -61,6 +61,20 @@ static void texts_are_copied_and_formatted(void **context)
     memory_free(made);
 }
 
+static void memory_that_was_touched_is_resident_and_stays_in_the_peak(void **context)
+{
+    enum { MUCH = 64 << 20, SLACK = 1 << 20 }; /* SLACK: Linux counts pages in batches */
+    int64_t before, during, peak, after_peak;
+    (void)context;
+    memory_resident(&before, NULL);
+    void *block = memory_allocate(MUCH); /* zeroed, so touched */
+    memory_resident(&during, &peak);
+    memory_free(block);
+    memory_resident(NULL, &after_peak);
+    assert_true(before > 0 && during - before > MUCH - SLACK && during - before < MUCH + (8 << 20));
+    assert_true(peak >= during - SLACK && after_peak >= during - SLACK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -68,6 +82,7 @@ int main(void)
         cmocka_unit_test(counters_know_blocks_bytes_and_the_peak),
         cmocka_unit_test(a_grown_array_keeps_its_contents_and_zeroes_the_rest),
         cmocka_unit_test(texts_are_copied_and_formatted),
+        cmocka_unit_test(memory_that_was_touched_is_resident_and_stays_in_the_peak),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

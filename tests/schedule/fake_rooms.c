@@ -86,7 +86,10 @@ int stage_run(struct workshop *workshop, const struct assignment *assignment, co
     int64_t first = inputs->begun ? inputs->begun->step : 0;
     fake_log.begun[assignment->row] += first > 0;
     if (inputs->begun) memory_free(inputs->begun);
+    double before = clock_seconds();
     result->paused = sleep_in_steps(pause, context, first, &result->steps);
+    result->training_seconds = clock_seconds() - before;
+    result->data_seconds = result->training_seconds / 4;
     result->steps -= first;
     if (assignment->stage == fake.diverges) return error_set(err, ERROR_STAGE, "loss became nan at step 7");
     result->state = state_at(result->paused ? first + result->steps : end_of(assignment->state));

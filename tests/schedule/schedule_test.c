@@ -20,6 +20,14 @@ static void assert_account(const struct certificate *c)
     assert_true(fabs(sum - c->ranks * c->makespan) < 1e-6 + 1e-3 * sum);
     assert_true(c->makespan >= c->lower_bound - 1e-6);
     assert_int_equal(c->ranks, ranks > 1 ? ranks - 1 : 1);
+    const struct time_spent *spent = &c->spent;
+    double training = spent->training + spent->data;
+    assert_true((training > 0) == (c->work > 0) && training <= c->work + 1e-6);
+    assert_true(spent->data >= training / 4 - 1e-9); /* of the training without its pauses */
+    assert_true((spent->rows > 0) == (c->work > 0));
+    assert_true(training + spent->rows + spent->saving + spent->reading <= c->ranks * c->makespan + 1e-6);
+    assert_true(fabs(c->starting - c->ranks * TRIAL_STARTING) < 5 * c->ranks);
+    assert_true(c->peak_bytes > 1 << 20 && c->peak_bytes_rank_0 > 1 << 20);
 }
 
 static void assert_order(const struct plan *plan, const struct fake_log *all)

@@ -46,6 +46,7 @@ int trial_run_warned(const struct plan *plan, double time_limit, bool warned, bo
                      struct certificate *certificate, struct error *err)
 {
     struct schedule_options options = {.results_path = trial_path,
+                                       .began = clock_seconds() - TRIAL_STARTING,
                                        .time_limit = time_limit,
                                        .warned = warned,
                                        .checkpoint_every = trial_checkpoint_every,

@@ -344,9 +344,16 @@ static void provenance_and_the_latest_certificate_are_read_back(void **state)
 {
     (void)state;
     const struct plan *plan = fixture->plan;
-    struct stage_provenance written = {
-        .started = 1e9, .seconds = 2, .rank = 1, .attempts = 2, .host = "node7", .reason = "loss is NaN"};
-    struct certificate certificate = {.ranks = 3, .steps_tree = 77}, found;
+    struct stage_provenance written = {.started = 1e9,
+                                       .seconds = 2,
+                                       .spent = {1, 2, 3, 4, 5, 6},
+                                       .flops_per_second = 7,
+                                       .peak_bytes = 8,
+                                       .rank = 1,
+                                       .attempts = 2,
+                                       .host = "node7",
+                                       .reason = "loss is NaN"};
+    struct certificate certificate = {.ranks = 3, .steps_tree = 77, .spent = {.rows = 6}, .peak_bytes = 5}, found;
     create(plan);
     struct store *store = open_store(plan);
     if (rank == ranks - 1) assert_int_equal(store_write_provenance(store, 4, &written, &err), 0);
@@ -363,7 +370,7 @@ static void provenance_and_the_latest_certificate_are_read_back(void **state)
     assert_memory_equal(&read, &written, sizeof read);
     assert_int_equal(store_read_provenance(reader, plan->rows, &read, &err), -1);
     assert_int_equal(store_read_certificate(reader, &found, &err), 0);
-    assert_true(found.makespan == 69 && found.steps_tree == 77);
+    assert_true(found.makespan == 69 && found.steps_tree == 77 && found.spent.rows == 6 && found.peak_bytes == 5);
     store_reader_close(&reader);
 }
 
