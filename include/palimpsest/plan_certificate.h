@@ -12,7 +12,8 @@
     X(measuring, "evaluating")        /* with the data for that */                                                     \
     X(reading, "reading checkpoints") /* of the states that stages start from */                                       \
     X(saving, "writing checkpoints")                                                                                   \
-    X(rows, "writing rows")           /* with marks, attempts and syncs */
+    X(rows, "writing rows")           /* with marks, attempts and syncs */                                             \
+    X(messages, "messages")           /* between steps, and giving the core to whoever else wants it meanwhile */
 #define TIME_MEMBER(member, name) double member;
 struct time_spent { /* seconds, none of them counted twice */
     TIME_SPENT(TIME_MEMBER)

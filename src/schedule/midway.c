@@ -91,8 +91,12 @@ static bool pause_stage(void *context, int64_t step)
 {
     struct worker *worker = context;
     double now = clock_seconds();
+    double rows = worker->spent.rows;
     bool polled = now - worker->last_poll >= POLL_EVERY, pauses = pause_at(worker, step, now, polled);
-    if (polled) worker->paused += clock_seconds() - now;
+    if (!polled && worker->spent.rows == rows) return pauses; /* nothing was done beside looking at the clock */
+    double paused = clock_seconds() - now;
+    worker->paused += paused;
+    worker->spent.messages += paused - (worker->spent.rows - rows);
     return pauses;
 }
 

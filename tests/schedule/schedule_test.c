@@ -25,7 +25,8 @@ static void assert_account(const struct certificate *c)
     assert_true((training > 0) == (c->work > 0) && training <= c->work + 1e-6);
     assert_true(spent->data >= training / 4 - 1e-9); /* of the training without its pauses */
     assert_true((spent->rows > 0) == (c->work > 0));
-    assert_true(training + spent->rows + spent->saving + spent->reading <= c->ranks * c->makespan + 1e-6);
+    assert_true(training + spent->rows + spent->saving + spent->reading + spent->messages <=
+                c->ranks * c->makespan + 1e-6);
     assert_true(fabs(c->starting - c->ranks * TRIAL_STARTING) < 5 * c->ranks);
     assert_true(c->peak_bytes > 1 << 20 && c->peak_bytes_rank_0 > 1 << 20);
 }
