@@ -84,13 +84,22 @@ struct setup {
     struct world *world;
     struct numerics numerics;
     struct plan *plan;
+    struct memory_count loaded; /* with sweep and world, before there is a plan */
 };
 int setup_read(const char *path, struct setup *setup, struct error *err); /* sweep and world */
 int setup_parse(const char *path, const char *text, struct setup *setup, struct error *err);
 int setup_plan(struct setup *setup, bool sharing, struct error *err);
 void setup_reset(struct setup *setup);
-/* What a rank needs at most with one thread, beside the program itself; refused when that is more than --max-memory. */
-double setup_memory(const struct setup *setup);
+/* Bytes in physical memory at most, with the program and its libraries. */
+struct memory_need {
+    double program;     /* of it, in every rank: the program, its libraries, and what they take for themselves */
+    double worker;      /* of a rank that carries out stages: the world, the states and buffers of the largest stage */
+    double coordinator; /* of rank 0 of several: the world and the plan */
+    double alone;       /* of a single rank that does both */
+};
+/* Needs the plan. */
+void setup_memory(const struct setup *setup, struct memory_need *need);
+/* Refused when any rank needs more than --max-memory. */
 int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err);
 /* A rank that needs more than the whole machine has is refused, where no --max-memory says that it is meant. */
 int setup_check_machine(const struct setup *setup, const struct options *options, struct error *err);

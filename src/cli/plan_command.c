@@ -11,7 +11,7 @@ struct forecast {            /* what plan prints, as text and as JSON from one p
     double flops_per_second; /* of a rank, over all stages */
     bool assumed;
     struct certificate simulated;
-    double memory_bytes;    /* of one rank: states, buffers, world */
+    struct memory_need memory;
     double smallest_effect; /* drop of accuracy; NaN with one seed */
     int seeds, items, kinds[4], pretrained;
 };
@@ -145,7 +145,7 @@ static int make_forecast(const struct options *options, const struct setup *setu
     forecast->seeds = sweep_axis(setup->sweep, AXIS_SEED, &member)->length;
     forecast->items = fewest_items(plan);
     forecast->smallest_effect = smallest_effect(forecast->seeds, forecast->items);
-    forecast->memory_bytes = setup_memory(setup);
+    setup_memory(setup, &forecast->memory); /* after the simulation: rank 0 holds the same ledger */
     return 0;
 }
 
@@ -179,10 +179,13 @@ static void print_work(const struct plan *plan, const struct forecast *forecast)
 
 static void print_space(const struct plan *plan, const struct forecast *forecast)
 {
-    char a[32], b[32], c[32];
-    printf("memory per rank            %s, beside the program itself: states %s, buffers %s\n",
-           format_bytes(forecast->memory_bytes, a, sizeof a), format_bytes((double)plan->state_bytes_max, b, sizeof b),
-           format_bytes((double)plan->work_bytes_max, c, sizeof c));
+    char a[32], b[32], c[32], d[32];
+    printf("memory per rank            %s: states %s, buffers %s, program and libraries %s, the rest world and plan;\n",
+           format_bytes(forecast->memory.worker, a, sizeof a), format_bytes((double)plan->state_bytes_max, b, sizeof b),
+           format_bytes((double)plan->work_bytes_max, c, sizeof c),
+           format_bytes(forecast->memory.program, d, sizeof d));
+    printf("                           rank 0 of several %s, a single rank %s\n",
+           format_bytes(forecast->memory.coordinator, a, sizeof a), format_bytes(forecast->memory.alone, b, sizeof b));
     printf("disk\n  results file             %s\n", format_bytes((double)plan_results_bytes(plan), a, sizeof a));
     printf("  checkpoints              %s stay with --keep trunk, at most %s on the way; %s with --keep all\n",
            format_bytes((double)plan->checkpoint_bytes_kept, a, sizeof a),
@@ -243,7 +246,10 @@ static void put_costs(json_t *root, const struct plan *plan, const struct foreca
     put_real(root, "flops_cell_by_cell", plan->flops_per_cell_alone);
     put_real(root, "flops_one_pretraining_each", plan->flops_one_pretraining_each);
     put_real(root, "flops_tree", plan->flops_tree);
-    put_real(root, "memory_bytes_per_rank", forecast->memory_bytes);
+    put_real(root, "memory_bytes_per_rank", forecast->memory.worker);
+    put_real(root, "memory_bytes_rank_0", forecast->memory.coordinator);
+    put_real(root, "memory_bytes_alone", forecast->memory.alone);
+    put_real(root, "memory_bytes_program", forecast->memory.program);
     put_count(root, "results_bytes", plan_results_bytes(plan));
     put_count(root, "checkpoint_bytes_kept", plan->checkpoint_bytes_kept);
     put_count(root, "checkpoint_bytes_most", plan->checkpoint_bytes_most);

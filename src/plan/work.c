@@ -1,6 +1,8 @@
 /* What stages cost, and what sharing saves: work three ways. */
 #include "plan_private.h"
 
+enum { CHECKPOINT_FRAME = 64 << 10 }; /* what the file of a state takes beside its numbers, in bytes */
+
 static const struct finetune_recipe *recipe_of(const struct cell *cell, int place)
 {
     return place == 0 ? &cell->settings.first : &cell->settings.second;
@@ -53,28 +55,31 @@ int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, cons
     return shape_state_bytes(&cell->shape, heads, classes);
 }
 
-/* At once in a worker: the state that is trained with its moments, its parent (a trunk's carries moments too), the
- * pretrained state a later place compares with. */
+/* At once in a worker: the state that is trained, with its moments; its parent (a trunk's carries moments too); the
+ * pretrained state a later place compares with; and, when the stage leaves a checkpoint on its way, the file that is
+ * composed in memory.  The buffers of training and of measuring stay from stage to stage. */
 static void raise_memory(struct plan *plan, const struct stage *stage, const struct cell *cell,
                          const struct milestone *milestone)
 {
     int64_t state = stage_state_bytes(plan, cell, milestone);
-    int64_t parent = stage->parent >= 0 && plan->stage[stage->parent].kind == STAGE_TRUNK ? 3 * state : state;
-    int64_t held = 3 * state + parent + stage->needs * state;
+    int64_t own = milestone->kind == STAGE_INITIAL ? state : 3 * state;
+    int64_t parent = 0;
+    if (stage->parent >= 0) parent = plan->stage[stage->parent].kind == STAGE_TRUNK ? 3 * state : state;
+    int64_t held = 2 * own + CHECKPOINT_FRAME + parent + stage->needs * state;
     int tokens, sequences;
     shape_training_batch(&cell->shape, &cell->settings, &tokens, &sequences);
     int64_t work = shape_work_bytes(&cell->shape, tokens, sequences, true);
     shape_measuring_batch(&cell->shape, &tokens, &sequences);
     work += shape_work_bytes(&cell->shape, tokens, sequences, false);
-    if (held > plan->state_bytes_max) plan->state_bytes_max = held;
-    if (work > plan->work_bytes_max) plan->work_bytes_max = work;
+    if (held + work <= plan->state_bytes_max + plan->work_bytes_max) return;
+    plan->state_bytes_max = held;
+    plan->work_bytes_max = work;
 }
 
 /* A checkpoint is the state, a trunk's with its moments, in a file whose own tables take about so much. */
 static void count_checkpoint(struct plan *plan, const struct stage *stage, int64_t state_bytes, bool has_child)
 {
-    enum { FRAME = 64 << 10 };
-    int64_t bytes = state_bytes * (stage->kind == STAGE_TRUNK ? 3 : 1) + FRAME;
+    int64_t bytes = state_bytes * (stage->kind == STAGE_TRUNK ? 3 : 1) + CHECKPOINT_FRAME;
     plan->checkpoint_bytes_all += bytes;
     if (!has_child) return;
     plan->checkpoint_bytes_most += bytes;

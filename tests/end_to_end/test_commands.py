@@ -1,7 +1,9 @@
 """The commands of the README: help, refusals, plan, world, status, summary, and reading with xarray during a run."""
 
+import json
 import time
 
+import h5py
 import xarray
 
 from tiny_sweeps import PROGRAM, found, palimpsest, run_sweep, scratch_folder, start, status_of, sweep_text
@@ -102,6 +104,39 @@ def a_finished_sweep_is_not_computed_again():
     done, total = (found(status_of(results), key) for key in ("done", "stages"))
     assert done == total and done > 0, began
     assert len(marks) == results.stat().st_size
+
+
+@sentence
+def every_second_of_a_rank_is_accounted_for_once():
+    text = sweep_text(size="[nano]", seed=1, tokens="[0, 4Ki]", variety="[1]")
+    for ranks, workers in ((None, 1), (3, 2)):
+        results = run_sweep(FOLDER, f"account {workers}", text, ranks=ranks)
+        account = status_of(results)["certificate"]
+        busy = {kind: account[f"{kind}_seconds"] for kind in ("training", "data", "measuring", "reading", "saving", "rows",
+                                                             "messages")}
+        assert all(seconds > 0 for kind, seconds in busy.items() if kind not in ("reading", "messages")), busy
+        idle = sum(account[f"idle_{cause}_seconds"] for cause in ("parent", "tail", "drain"))
+        assert sum(busy.values()) + idle <= workers * account["makespan_seconds"] + 1e-3, account
+        assert account["starting_seconds"] > 0, account
+        with h5py.File(results) as file:
+            rows = file["provenance/stage"][()]
+        for kind in ("training", "data", "measuring"):
+            assert abs(rows[f"{kind}_seconds"].sum() - busy[kind]) < 1e-6 + 1e-6 * busy[kind], (kind, account)
+        assert account["peak_bytes"] >= rows["peak_bytes"].max() > 2**20, account
+        assert "evaluating" in palimpsest("status", results).out
+
+
+@sentence
+def plan_promises_memory_for_each_kind_of_rank_and_says_what_the_program_takes_of_it():
+    (FOLDER / "memory.yaml").write_text(sweep_text(size="[nano]", seed=1))
+    (FOLDER / "wide.yaml").write_text(sweep_text(size="[nano]", seed=1).replace("nano:  {layers: 1, width: 16, heads: 2}",
+                                                                               "nano: {layers: 2, width: 256, heads: 2}"))
+    few, many = (json.loads(palimpsest("plan", FOLDER / name, "--json").out) for name in ("memory.yaml", "wide.yaml"))
+    assert many["memory_bytes_per_rank"] > few["memory_bytes_per_rank"] + 2**24, (few, many)
+    for plan in (few, many):
+        assert 0 < plan["memory_bytes_program"] < plan["memory_bytes_rank_0"] <= plan["memory_bytes_alone"], plan
+    done = palimpsest("plan", FOLDER / "wide.yaml", "--max-memory", str(int(many["memory_bytes_alone"] / 2)))
+    assert done.status == 2 and "--max-memory" in done.err, done
 
 
 @sentence
