@@ -11,6 +11,8 @@ from sentences import run_sentences, sentence  # noqa: E402
 
 ROOT = Path(sys.argv[1])
 TOOLS = ROOT / "tools"
+sys.path.insert(0, str(TOOLS))
+import bench_cells  # noqa: E402
 
 
 def run(*command, **more):
@@ -79,6 +81,39 @@ def every_script_has_help_and_refuses_what_it_does_not_know():
         helped = run(TOOLS / name, "--help")
         assert helped.returncode == 0 and helped.stdout.startswith(f"usage: tools/{name}"), helped.stdout
         assert run(TOOLS / name, "--no-such-option").returncode == 2
+    for name in ("bench_cells.py", "bench_memory.py"):
+        helped = run(sys.executable, TOOLS / name, "--help")
+        assert helped.returncode == 0 and helped.stdout.startswith(f"usage: {name}"), helped
+        assert run(sys.executable, TOOLS / name, "--no-such-option").returncode == 2
+
+
+@sentence
+def bench_cells_samples_every_size_alike_and_extrapolates_by_flops():
+    cells = [{"size": size, "tokens": t} for size in ("nano", "mini") for t in range(1, 41)]
+    sampled = bench_cells.sample_of(cells, 6)
+    assert sampled == bench_cells.sample_of(cells, 6), "the sample is drawn by a fixed seed"
+    assert [cell["size"] for cell in sampled] == ["mini"] * 3 + ["nano"] * 3
+    assert len({cell["tokens"] for cell in sampled[:3]}) == 3
+
+    class Costs:
+        @staticmethod
+        def of(cell):
+            return cell["tokens"] * 10
+
+    rate = {"nano": 5, "mini": 2}  # FLOP/s
+    seconds = [Costs.of(cell) / rate[cell["size"]] for cell in sampled]
+    whole = sum(Costs.of(cell) / rate[cell["size"]] for cell in cells)
+    assert abs(bench_cells.extrapolate(Costs, cells, sampled, seconds) - whole) < 1e-9 * whole
+
+
+@sentence
+def bench_cells_runs_one_variety_one_pair_and_one_seed_without_sharing():
+    part = bench_cells.part_of((ROOT / "sweeps" / "cells.yaml").read_text(), "/data")
+    axes = part[part.index("axes:"):].split("\n")
+    values = {line.split(":")[0].strip(): line.split(":")[1].split("#")[0].strip() for line in axes[1:] if ":" in line}
+    assert values["variety"] == "[8]" and values["seed"] == "1", values
+    assert values["pair"].startswith("[[cola, ") and values["pair"].count(",") == 1, values
+    assert values["size"].count(",") == 2 and "PALIMPSEST_DATA" not in part.split("name:")[1], values
 
 
 @sentence

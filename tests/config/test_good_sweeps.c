@@ -75,12 +75,17 @@ static void text_sweep_is_read(void **state)
 {
     (void)state;
     if (!getenv("PALIMPSEST_DATA")) {
-        print_message("PALIMPSEST_DATA is not set: sweeps/text.yaml is not read\n");
+        print_message("PALIMPSEST_DATA is not set: sweeps/text.yaml and sweeps/cells.yaml are not read\n");
         skip();
     }
     struct sweep *sweep = read_file(SWEEPS "text.yaml");
     assert_int_equal(TOKENIZER_WORDS, sweep->world.tokenizer);
     assert_int_equal(3, sweep->world.task_count);
+    sweep_destroy(&sweep);
+    sweep = read_file(SWEEPS "cells.yaml"); /* 432 cells: what tools/bench_cells.py is about */
+    int64_t cells = 1;
+    for (int a = 0; a < sweep->axis_count; a++) cells *= sweep->axes[a].length;
+    assert_int_equal(432, cells);
     sweep_destroy(&sweep);
 }
 
