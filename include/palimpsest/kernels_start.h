@@ -46,5 +46,7 @@ enum { KERNEL_THREADS_MOST = 64 };
  * BLAS, on cores without tiles, stay in one thread.  Kernels are called by one thread. */
 int kernels_set_threads(int threads, struct error *err);
 int kernels_threads(void); /* 1 to begin with */
+/* Bytes that every thread after the first needs, where no sequence has more rows than `longest`. */
+size_t kernels_thread_bytes(int longest);
 
 #endif

@@ -97,8 +97,8 @@ struct memory_need {
     double coordinator; /* of rank 0 of several: the world and the plan */
     double alone;       /* of a single rank that does both */
 };
-/* Needs the plan. */
-void setup_memory(const struct setup *setup, struct memory_need *need);
+/* Needs the plan.  threads: that share the kernels of a rank. */
+void setup_memory(const struct setup *setup, int threads, struct memory_need *need);
 /* Refused when any rank needs more than --max-memory. */
 int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err);
 /* A rank that needs more than the whole machine has is refused, where no --max-memory says that it is meant. */

@@ -85,7 +85,7 @@ static const struct option_row {
     {OPTION_RETRY_FAILED, "retry-failed", NULL, RUN, "run stages again that failed in an earlier run"},
     {OPTION_BREAK_LOCK, "break-lock", NULL, RUN, "take RESULTS.h5 from a run that is silent and known to you as dead"},
     {OPTION_MAX_MEMORY, "max-memory", "4Gi", PLAN | RUN, "refuse a sweep whose stages need more than this per rank"},
-    {OPTION_THREADS, "threads-per-rank", "N", RUN | VERIFY | BENCH_TRAIN,
+    {OPTION_THREADS, "threads-per-rank", "N", PLAN | RUN | VERIFY | BENCH_TRAIN,
      "share the work of each step among N threads (default 1); the same numbers, sooner for models of 256 channels on"},
     {OPTION_NUMERICS, "numerics", "CORE", PLAN | RUN | BENCH_TRAIN | BENCH_SCHEDULE,
      "begin a sweep, or measure, with this BLAS core (Haswell, ...); default: the best that all ranks have"},

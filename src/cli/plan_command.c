@@ -145,7 +145,7 @@ static int make_forecast(const struct options *options, const struct setup *setu
     forecast->seeds = sweep_axis(setup->sweep, AXIS_SEED, &member)->length;
     forecast->items = fewest_items(plan);
     forecast->smallest_effect = smallest_effect(forecast->seeds, forecast->items);
-    setup_memory(setup, &forecast->memory); /* after the simulation: rank 0 holds the same ledger */
+    setup_memory(setup, options->threads, &forecast->memory); /* after the simulation: rank 0 holds the same ledger */
     return 0;
 }
 

@@ -58,9 +58,10 @@ static double program_bytes(void)
     return started ? own : own + STARTED_BYTES;
 }
 
-void setup_memory(const struct setup *setup, struct memory_need *need)
+void setup_memory(const struct setup *setup, int threads, struct memory_need *need)
 {
     double stage = (double)(setup->plan->state_bytes_max + setup->plan->work_bytes_max);
+    stage += (threads - 1) * (double)kernels_thread_bytes(sweep_longest_context(setup->sweep));
     struct memory_count now = memory_count();
     double program = program_bytes(), loading = (double)setup->loaded.peak_bytes;
     *need = (struct memory_need){
@@ -72,17 +73,17 @@ void setup_memory(const struct setup *setup, struct memory_need *need)
 }
 
 /* The most that any rank of this sweep needs. */
-static double most_bytes(const struct setup *setup)
+static double most_bytes(const struct setup *setup, const struct options *options)
 {
     struct memory_need need;
-    setup_memory(setup, &need);
+    setup_memory(setup, options->threads, &need);
     return fmax(need.alone, need.coordinator);
 }
 
 int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err)
 {
     char need[32], limit[32];
-    double bytes = most_bytes(setup);
+    double bytes = most_bytes(setup, options);
     if (options->max_memory == 0 || bytes <= (double)options->max_memory) return 0;
     return error_set(err, ERROR_INPUT, "%s: the largest stage needs %s per rank, more than --max-memory %s",
                      options->file, format_bytes(bytes, need, sizeof need),
@@ -92,7 +93,8 @@ int setup_check_memory(const struct setup *setup, const struct options *options,
 int setup_check_machine(const struct setup *setup, const struct options *options, struct error *err)
 {
     char need[32], there[32];
-    double bytes = most_bytes(setup), machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double bytes = most_bytes(setup, options),
+           machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (options->max_memory != 0 || machine <= 0 || bytes <= machine) return 0;
     return error_set(err, ERROR_INPUT,
                      "%s: the largest stage needs %s per rank, and this machine has %s; make the model or the batch "

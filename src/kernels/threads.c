@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "threads_private.h"
+#include "tiles_private.h"
 
 enum {
     SPINS = 4000,  /* looks before a thread sleeps: some 10 us, the time between two kernels of a step */
@@ -83,6 +84,8 @@ int kernels_set_threads(int threads, struct error *err)
     }
     return 0;
 }
+
+size_t kernels_thread_bytes(int longest) { return tiles_bytes() + (size_t)longest * (size_t)longest * sizeof(float); }
 
 int kernels_threads(void) { return pool.threads > 0 ? pool.threads : 1; }
 

@@ -17,6 +17,8 @@ static int least(int a, int b) { return a < b ? a : b; }
 static _Thread_local float packed[STEPS * COLUMNS] __attribute__((aligned(64)));
 static _Thread_local float strip[SHORT * STRIP] __attribute__((aligned(64)));
 
+size_t tiles_bytes(void) { return sizeof packed + sizeof strip; }
+
 struct product {
     const struct tile_set *set;
     int m, n, k;

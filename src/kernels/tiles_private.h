@@ -37,4 +37,6 @@ const struct tile_set *tile_set(int number);
 void tiles_product(const struct tile_set *set, int m, int n, int k, float alpha, struct operand a, struct operand b,
                    struct addend addend, float *c, int stride, enum triangle triangle);
 
+size_t tiles_bytes(void); /* that products keep for a thread */
+
 #endif
