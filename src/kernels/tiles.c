@@ -100,14 +100,20 @@ static void take_strip(const struct product *product, const struct block *block,
     const float *from = product->a.values + (together ? (size_t)reach->from * stride + (size_t)reach->row
                                                       : (size_t)reach->row * stride + (size_t)reach->from);
     *tile = (struct tile){.a = from, .apart = stride, .steps = reach->steps};
-    if (block->columns <= product->set->columns && product->alpha == 1) return;
+    if (block->columns <= 2 * product->set->columns && product->alpha == 1) return;
     tile->a = strip;
     tile->apart = together ? SHORT : STRIP;
-    const bool whole = reach->row + SHORT <= product->m; /* what is copied beyond the rows nobody reads */
-    copy_lines(strip, tile->apart, from, stride, product->alpha, together ? reach->steps : reach->rows,
-               !together ? reach->steps
-               : whole   ? SHORT
-                         : reach->rows);
+    if (!together) {
+        copy_lines(strip, STRIP, from, stride, product->alpha, reach->rows, reach->steps);
+        return;
+    }
+    /* Lines of one length are copied fastest; at the last rows they begin before the strip, else they go beyond it. */
+    int before = reach->row + SHORT - product->m;
+    if (before < 0) before = 0;
+    const bool short_one = before > reach->row;
+    if (!short_one) tile->a = strip + before;
+    copy_lines(strip, SHORT, short_one ? from : from - before, stride, product->alpha, reach->steps,
+               short_one ? reach->rows : SHORT);
 }
 
 /* ---- c ---- */
