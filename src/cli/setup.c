@@ -43,11 +43,12 @@ void setup_reset(struct setup *setup)
     sweep_destroy(&setup->sweep);
 }
 
-/* What MPI_Init, the open results file and the matrix products add, in bytes, to a program that only has its libraries
- * loaded.  Measured with tools/bench_memory.py (Open MPI 4.1.4, HDF5 1.10.8, OpenBLAS 0.3.21, 1 and 3 ranks on a host):
- * 18 MiB in a rank 0 that only coordinates, 18 to 29 MiB in one that works. */
-static const double STARTED_BYTES = 19 << 20;
+/* What MPI_Init, and then the open results file and the matrix products add, in bytes, to a program that only has its
+ * libraries loaded.  Measured with tools/bench_memory.py (Open MPI 4.1.4, HDF5 1.10.8, OpenBLAS 0.3.21, 1 and 3 ranks
+ * on a host): together 18 MiB in a rank 0 that only coordinates, 18 to 29 MiB in one that works. */
+static const double STARTED_BYTES = 12 << 20, OPENED_BYTES = 7 << 20;
 
+/* When the results file is open; before that, OPENED_BYTES less. */
 static double program_bytes(void)
 {
     int64_t resident;
@@ -55,20 +56,22 @@ static double program_bytes(void)
     memory_resident(&resident, NULL);
     MPI_Initialized(&started);
     double own = fmax(0, (double)resident - (double)memory_count().bytes);
-    return started ? own : own + STARTED_BYTES;
+    return own + OPENED_BYTES + (started ? 0 : STARTED_BYTES);
 }
 
+/* The most that is counted at once may have been while the world was read, long before there was a results file. */
 void setup_memory(const struct setup *setup, int threads, struct memory_need *need)
 {
-    double stage = (double)(setup->plan->state_bytes_max + setup->plan->work_bytes_max);
+    const struct memory_count *loaded = &setup->loaded, now = memory_count();
+    double stage = (double)(setup->plan->state_bytes_max + setup->plan->work_bytes_max), program = program_bytes();
     stage += (threads - 1) * (double)kernels_thread_bytes(sweep_longest_context(setup->sweep));
-    struct memory_count now = memory_count();
-    double program = program_bytes(), loading = (double)setup->loaded.peak_bytes;
+    double loading = program - OPENED_BYTES + (double)loaded->peak_bytes;
+    double planned = (double)(now.peak_bytes > loaded->peak_bytes ? now.peak_bytes : now.bytes);
     *need = (struct memory_need){
         .program = program,
-        .worker = program + fmax(loading, (double)setup->loaded.bytes + stage),
-        .coordinator = program + (double)now.peak_bytes,
-        .alone = program + fmax((double)now.peak_bytes, (double)now.bytes + stage),
+        .worker = fmax(loading, program + (double)loaded->bytes + stage),
+        .coordinator = fmax(loading, program + planned),
+        .alone = fmax(loading, program + fmax(planned, (double)now.bytes + stage)),
     };
 }
 
