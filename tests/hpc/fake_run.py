@@ -15,6 +15,7 @@ PALIMPSEST = """\
 #!/bin/bash
 cd "$(dirname "$0")"
 if [ "$1" = status ]; then
+    if [ -e slow ]; then sleep 2; fi
     printf '{\\n  "stages": 9,\\n  "by_status": {\\n    "pending": %s,\\n    "running": 0\\n  }\\n}\\n' "$(cat pending)"
     exit 0
 fi

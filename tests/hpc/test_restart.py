@@ -14,6 +14,14 @@ def restarted(scene, *options, command=()):
     return scene.start(RESTART, *options, *command, scene.program, "run", "sweep.yaml", "-o", "results.h5")
 
 
+def wait_for_run(scene):
+    """Until the run has begun, and half a second in which the restart comes to listen for signals."""
+    end = time.monotonic() + 20
+    while scene.runs == 0 and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.5)
+
+
 def outcome(*ends, pending=5, options=()):
     """Exit status, runs and output of a restart whose runs end so."""
     with Scene(*ends, pending=pending) as scene:
@@ -70,7 +78,7 @@ def a_signal_reaches_the_run_once_it_can_hear_and_ends_with_75():
     for number in (signal.SIGUSR1, signal.SIGTERM):
         with Scene(waits, "exit 0") as scene:
             process = restarted(scene)
-            time.sleep(0.5)
+            wait_for_run(scene)
             process.send_signal(number)
             status, out = finish(process)
             assert status == 75 and scene.runs == 1, (status, out)
@@ -78,11 +86,23 @@ def a_signal_reaches_the_run_once_it_can_hear_and_ends_with_75():
 
 
 @sentence
+def a_signal_before_the_first_run_is_heard_as_well():
+    with Scene("exit 0") as scene:
+        (scene.folder / "slow").touch()  # what the restart asks before it starts anything
+        process = restarted(scene)
+        time.sleep(1)
+        process.send_signal(signal.SIGUSR1)
+        status, out = finish(process)
+        assert status == 75 and scene.runs == 0 and "between two runs" in out, (status, out)
+
+
+@sentence
 def two_signals_reach_the_run_as_two():
     waits = "n=0; trap 'n=$((n + 1)); if [ $n = 2 ]; then exit 75; fi' USR1; for i in $(seq 200); do sleep 0.1; done"
     with Scene(waits) as scene:
         process = restarted(scene)
-        time.sleep(5.5)
+        wait_for_run(scene)
+        time.sleep(5)
         process.send_signal(signal.SIGUSR1)
         time.sleep(1)
         assert process.poll() is None
@@ -94,7 +114,7 @@ def two_signals_reach_the_run_as_two():
 def a_run_that_dies_while_it_is_to_stop_is_not_started_again():
     with Scene("for i in $(seq 200); do sleep 0.1; done", "exit 0") as scene:  # USR1 kills it
         process = restarted(scene)
-        time.sleep(0.5)
+        wait_for_run(scene)
         process.send_signal(signal.SIGUSR1)
         status, out = finish(process)
         assert status == 75 and scene.runs == 1 and "while it was to stop" in out, (status, out)
