@@ -55,55 +55,6 @@ static size_t kept_at(const struct piece *piece, struct packing packing, int seq
     return (size_t)packing.start[sequence] * heads * packing.longest + (size_t)head * piece->length * piece->length;
 }
 
-struct attention { /* arguments of the two ways; those of the other way are NULL */
-    float *out, *probability, *dqkv, *scratch;
-    const float *qkv, *dout, *kept;
-    struct packing packing;
-    int channels, heads;
-    bool causal, keep;
-};
-
-/* Scores of one piece are room for each share. */
-static size_t scores_of(const struct attention *attention, int share)
-{
-    return (size_t)share * (size_t)attention->packing.longest * (size_t)attention->packing.longest;
-}
-
-static double attention_work(const struct attention *attention)
-{
-    const struct packing *packing = &attention->packing;
-    return (double)packing->start[packing->sequences] * packing->longest * attention->channels;
-}
-
-static void share_forward(void *context, int share, int shares)
-{
-    const struct attention *attention = context;
-    const int heads = attention->heads, channels = attention->channels, pieces = attention->packing.sequences * heads;
-    const int end = share_begin(pieces, share + 1, shares);
-    for (int p = share_begin(pieces, share, shares); p < end; p++) {
-        const int s = p / heads, h = p % heads;
-        struct piece piece = piece_of(attention->qkv, attention->packing, s, h, channels, heads, attention->causal);
-        size_t scores =
-            attention->keep ? kept_at(&piece, attention->packing, s, h, heads) : scores_of(attention, share);
-        size_t first = (size_t)attention->packing.start[s] * channels + (size_t)h * piece.size;
-        forward_piece(&piece, attention->out + first, attention->probability + scores, channels);
-    }
-}
-
-void attention_forward(float *out, float *probability, const float *qkv, struct packing packing, int channels,
-                       int heads, bool causal, bool keep)
-{
-    struct attention attention = {.out = out,
-                                  .probability = probability,
-                                  .qkv = qkv,
-                                  .packing = packing,
-                                  .channels = channels,
-                                  .heads = heads,
-                                  .causal = causal,
-                                  .keep = keep};
-    threads_share(share_forward, &attention, attention_work(&attention));
-}
-
 /* p = softmax(scores): dscores = p (dp - sum over the row of p dp), in place of dp; keys that are not seen get 0. */
 CLONED static void softmax_backward(float *dp, const float *p, int length, bool causal)
 {
@@ -140,19 +91,69 @@ static void backward_piece(const struct piece *piece, float *dquery, float *dp, 
              (struct operand){piece->query, stride, AS_IS}, dkey, stride, UPPER_LEFT);
 }
 
-static void share_backward(void *context, int share, int shares)
+/* ---- all pieces ---- */
+
+struct attention { /* arguments of one of the two ways; those of the other are NULL */
+    float *out, *probability, *dqkv, *scratch;
+    const float *qkv, *dout, *kept;
+    struct packing packing;
+    int channels, heads;
+    bool causal, keep;
+    /* first: where the piece begins in [N][C]; kept: where its probabilities are kept; spare: room of this share */
+    void (*carry_out)(const struct attention *attention, const struct piece *piece, size_t first, size_t kept,
+                      size_t spare);
+};
+
+static void share_pieces(void *context, int share, int shares)
 {
     const struct attention *attention = context;
-    const int heads = attention->heads, channels = attention->channels, pieces = attention->packing.sequences * heads;
+    const int heads = attention->heads, pieces = attention->packing.sequences * heads;
     const int end = share_begin(pieces, share + 1, shares);
+    const size_t longest = (size_t)attention->packing.longest;
     for (int p = share_begin(pieces, share, shares); p < end; p++) {
         const int s = p / heads, h = p % heads;
-        struct piece piece = piece_of(attention->qkv, attention->packing, s, h, channels, heads, attention->causal);
-        size_t first = (size_t)attention->packing.start[s] * channels + (size_t)h * piece.size;
-        backward_piece(&piece, attention->dqkv + (piece.query - attention->qkv),
-                       attention->scratch + scores_of(attention, share), attention->dout + first,
-                       attention->kept + kept_at(&piece, attention->packing, s, h, heads), channels);
+        struct piece piece =
+            piece_of(attention->qkv, attention->packing, s, h, attention->channels, heads, attention->causal);
+        size_t first = (size_t)attention->packing.start[s] * (size_t)attention->channels + (size_t)(h * piece.size);
+        attention->carry_out(attention, &piece, first, kept_at(&piece, attention->packing, s, h, heads),
+                             (size_t)share * longest * longest);
     }
+}
+
+static void share_attention(struct attention *attention)
+{
+    const struct packing *packing = &attention->packing;
+    threads_share(share_pieces, attention,
+                  (double)packing->start[packing->sequences] * packing->longest * attention->channels);
+}
+
+static void carry_forward(const struct attention *attention, const struct piece *piece, size_t first, size_t kept,
+                          size_t spare)
+{
+    forward_piece(piece, attention->out + first, attention->probability + (attention->keep ? kept : spare),
+                  attention->channels);
+}
+
+void attention_forward(float *out, float *probability, const float *qkv, struct packing packing, int channels,
+                       int heads, bool causal, bool keep)
+{
+    struct attention attention = {.out = out,
+                                  .probability = probability,
+                                  .qkv = qkv,
+                                  .packing = packing,
+                                  .channels = channels,
+                                  .heads = heads,
+                                  .causal = causal,
+                                  .keep = keep,
+                                  .carry_out = carry_forward};
+    share_attention(&attention);
+}
+
+static void carry_backward(const struct attention *attention, const struct piece *piece, size_t first, size_t kept,
+                           size_t spare)
+{
+    backward_piece(piece, attention->dqkv + (piece->query - attention->qkv), attention->scratch + spare,
+                   attention->dout + first, attention->kept + kept, attention->channels);
 }
 
 void attention_backward(float *dqkv, float *scratch, const float *dout, const float *probability, const float *qkv,
@@ -166,6 +167,7 @@ void attention_backward(float *dqkv, float *scratch, const float *dout, const fl
                                   .packing = packing,
                                   .channels = channels,
                                   .heads = heads,
-                                  .causal = causal};
-    threads_share(share_backward, &attention, 2 * attention_work(&attention));
+                                  .causal = causal,
+                                  .carry_out = carry_backward};
+    share_attention(&attention);
 }

@@ -40,69 +40,58 @@ static const float *start_of(struct operand a, int row, int step)
 }
 
 /* BLAS knows no such triangles: rows go in blocks, each with its share of columns or steps. */
-static struct part part_at(int row, int m, int n, int k, enum triangle triangle)
+static struct part part_at(const struct product *product, int row)
 {
     enum { ROWS = 64 };
-    struct part part = {row, m - row, n, 0, k};
-    if (triangle == WHOLE) return part;
+    struct part part = {row, product->m - row, product->n, 0, product->k};
+    if (product->triangle == WHOLE) return part;
     if (part.rows > ROWS) part.rows = ROWS;
     int end = row + part.rows;
-    if (triangle == LOWER_RESULT && end < n) part.columns = end;
-    if (triangle == LOWER_LEFT && end < k) part.steps = end;
-    if (triangle == UPPER_LEFT) {
-        part.from = row < k ? row : k;
-        part.steps = k - part.from;
+    if (product->triangle == LOWER_RESULT && end < part.columns) part.columns = end;
+    if (product->triangle == LOWER_LEFT && end < part.steps) part.steps = end;
+    if (product->triangle == UPPER_LEFT) {
+        part.from = row < product->k ? row : product->k;
+        part.steps = product->k - part.from;
     }
     return part;
 }
 
-static void blas_product(int m, int n, int k, float alpha, struct operand a, struct operand b, bool adds, float *c,
-                         int stride, enum triangle triangle)
+static void blas_product(const struct product *product)
 {
+    const struct operand a = product->a, b = product->b;
+    const bool adds = product->addend.matrix || product->addend.row;
     struct part part;
-    for (int row = 0; row < m; row += part.rows) {
-        part = part_at(row, m, n, k, triangle);
-        blas.sgemm(CblasRowMajor, transpose_of(a), transpose_of(b), part.rows, part.columns, part.steps, alpha,
+    if (adds) lay_out(product->addend, product->m, product->n, product->c, product->stride);
+    for (int row = 0; row < product->m; row += part.rows) {
+        part = part_at(product, row);
+        blas.sgemm(CblasRowMajor, transpose_of(a), transpose_of(b), part.rows, part.columns, part.steps, product->alpha,
                    start_of(a, row, part.from), a.stride, start_of(b, part.from, 0), b.stride, adds ? 1 : 0,
-                   c + (size_t)row * (size_t)stride, stride);
+                   product->c + (size_t)row * (size_t)product->stride, product->stride);
     }
 }
 
-struct product { /* arguments of matrix_product */
-    int m, n, k;
-    float alpha;
-    struct operand a, b;
-    struct addend addend;
-    float *c;
-    int stride;
-};
-
-/* Some of the rows. */
+/* Some of the rows of a whole product. */
 static void share_product(void *context, int share, int shares)
 {
-    const struct product *product = context;
-    const int row = share_begin(product->m, share, shares), rows = share_begin(product->m, share + 1, shares) - row;
-    struct operand a = product->a;
-    struct addend addend = product->addend;
-    a.values = start_of(a, row, 0);
-    if (addend.matrix) addend.matrix += (size_t)row * (size_t)addend.stride;
-    tiles_product(blas.tiles, rows, product->n, product->k, product->alpha, a, product->b, addend,
-                  product->c + (size_t)row * (size_t)product->stride, product->stride, WHOLE);
+    struct product product = *(const struct product *)context;
+    const int row = share_begin(product.m, share, shares);
+    product.m = share_begin(product.m, share + 1, shares) - row;
+    product.a.values = start_of(product.a, row, 0);
+    if (product.addend.matrix) product.addend.matrix += (size_t)row * (size_t)product.addend.stride;
+    product.c += (size_t)row * (size_t)product.stride;
+    tiles_product(blas.tiles, &product);
 }
 
 void matrix_product(int m, int n, int k, float alpha, struct operand a, struct operand b, struct addend addend,
                     float *c, int stride, enum triangle triangle)
 {
+    struct product product = {m, n, k, alpha, a, b, addend, c, stride, triangle};
     ASSERT(m >= 0 && n >= 0 && k >= 0 && stride >= n, "product of %d x %d x %d, rows %d apart", m, n, k, stride);
     if (!blas.sgemm) blas_start_alone();
-    if (blas.tiles && triangle == WHOLE) {
-        struct product product = {m, n, k, alpha, a, b, addend, c, stride};
+    if (!blas.tiles)
+        blas_product(&product);
+    else if (triangle == WHOLE)
         threads_share(share_product, &product, (double)m * n * k);
-    } else if (blas.tiles) {
-        tiles_product(blas.tiles, m, n, k, alpha, a, b, addend, c, stride, triangle);
-    } else {
-        bool adds = addend.matrix || addend.row;
-        if (adds) lay_out(addend, m, n, c, stride);
-        blas_product(m, n, k, alpha, a, b, adds, c, stride, triangle);
-    }
+    else
+        tiles_product(blas.tiles, &product);
 }

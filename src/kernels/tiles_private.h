@@ -33,10 +33,16 @@ struct tile_set { /* what one instruction set computes */
 /* Those that this processor can run, the best first; NULL: there are not so many.  The last is plain C. */
 const struct tile_set *tile_set(int number);
 
-/* matrix_product with this set. */
-void tiles_product(const struct tile_set *set, int m, int n, int k, float alpha, struct operand a, struct operand b,
-                   struct addend addend, float *c, int stride, enum triangle triangle);
-
+struct product { /* arguments of matrix_product */
+    int m, n, k;
+    float alpha;
+    struct operand a, b;
+    struct addend addend;
+    float *c;
+    int stride;
+    enum triangle triangle;
+};
+void tiles_product(const struct tile_set *set, const struct product *product);
 size_t tiles_bytes(void); /* that products keep for a thread */
 
 #endif

@@ -70,7 +70,8 @@ static void check(const struct tile_set *set, const struct sample *sample, bool 
     struct addend addend = {sample->matrix ? (in_place ? c : first) : NULL, n + apart, sample->row ? row : NULL};
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) wanted[i * n + j] = element(sample, left, right, addend, i, j);
-    tiles_product(set, m, n, k, sample->alpha, left, right, addend, c, n + apart, sample->triangle);
+    struct product product = {m, n, k, sample->alpha, left, right, addend, c, n + apart, sample->triangle};
+    tiles_product(set, &product);
     for (int i = 0; i < m; i++) {
         int compared = sample->triangle == LOWER_RESULT && i + 1 < n ? i + 1 : n;
         if (memcmp(c + i * (n + apart), wanted + i * n, (size_t)compared * sizeof *c) != 0)
@@ -124,9 +125,11 @@ static void a_wrong_value_shows_where_it_belongs(void **context)
     for (int i = 0; i < K * N; i++) b[i] = 1 + (float)(i % 5);
     for (int s = 0; tile_set(s); s++) {
         struct operand left = {a, K, AS_IS}, right = {b, N, AS_IS};
-        tiles_product(tile_set(s), M, N, K, 1, left, right, NO_ADDEND, c, N, WHOLE);
+        struct product product = {M, N, K, 1, left, right, NO_ADDEND, c, N, WHOLE};
+        tiles_product(tile_set(s), &product);
         b[17 * N + 66] += 1;
-        tiles_product(tile_set(s), M, N, K, 1, left, right, NO_ADDEND, d, N, WHOLE);
+        product.c = d;
+        tiles_product(tile_set(s), &product);
         b[17 * N + 66] -= 1;
         for (int i = 0; i < M * N; i++) assert_true((c[i] != d[i]) == (i % N == 66));
     }
