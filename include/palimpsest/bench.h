@@ -52,4 +52,31 @@ struct bench_stage {
 };
 schedule_stage_f bench_stage_run; /* context: struct bench_stage.  Its record is all zeros. */
 
+/* ---- the order of work, in virtual time ---- */
+
+struct bench_grid { /* sizes of cost 1, 4, 16 and so on, amounts that double, tasks in ordered pairs */
+    int sizes, varieties, seeds, amounts, tasks;
+    double finetune; /* seconds of one fine-tuning at the smallest size; the smallest amount takes 1 */
+};
+extern const struct bench_grid bench_grid; /* what is simulated where no sweep is named */
+/* Only what the ledger looks at, for bench_plan_destroy; seconds[stages]: of each stage, memory_free. */
+struct plan *bench_grid_plan(const struct bench_grid *grid, double **seconds);
+void bench_plan_destroy(struct plan **plan);
+/* seconds[stages], each times a log-normal factor: exp of a normal number of that deviation; memory_free. */
+double *bench_with_errors(const struct plan *plan, const double *seconds, double deviation, uint64_t seed);
+/* Seconds that no order of work falls below, closer than a certificate's bound where many ranks wait for a few long
+ * chains: for every moment, what cannot start before it is still to be shared by the ranks after it. */
+double bench_sharper_bound(const struct plan *plan, const double *seconds, int ranks);
+
+#define BENCH_DEVIATION 0.3 /* of the logarithms of predictions "with 30 % errors" */
+struct bench_order {
+    enum order order;
+    bool errors; /* it is steered by predictions with errors; only the critical path is steered by any */
+};
+enum { BENCH_ORDERS = 4 };
+extern const struct bench_order bench_orders[BENCH_ORDERS];
+/* Each of bench_orders on so many ranks; seconds[stages] pass.  seed: of the errors and of the random order. */
+void bench_simulate(const struct plan *plan, const double *seconds, int ranks, uint64_t seed,
+                    struct certificate found[BENCH_ORDERS]);
+
 #endif

@@ -9,9 +9,9 @@
 
 struct throughput {
     struct certificate account;
-    double seconds;  /* from the first instruction to the last sync, as the slowest rank saw it */
-    double first;    /* CPU seconds of rank 0 */
-    double worker;   /* of all the others together; 0 with one rank */
+    double seconds; /* from the first instruction to the last sync, as the slowest rank saw it */
+    double first;   /* CPU seconds of rank 0 */
+    double worker;  /* of all the others together; 0 with one rank */
     int ranks;
     double stage_seconds;
 };
@@ -24,12 +24,12 @@ static double cpu_seconds(void)
            1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-/* The scratch file must not be anybody's results: nothing that is there is touched. */
-static int check_scratch(const char *path, struct error *err)
+/* The file must not be anybody's results: nothing that is there is touched. */
+static int check_absent(const char *path, struct error *err)
 {
     if (access(path, F_OK) != 0) return 0;
     return error_set(err, ERROR_INPUT,
-                     "bench schedule: %s is there already, and the benchmark removes what it writes; name another file "
+                     "bench schedule: %s is there already, and the benchmark writes over nothing; name another file "
                      "with -o",
                      path);
 }
@@ -60,6 +60,8 @@ static int run(const struct options *options, struct session *session, struct th
     return 0;
 }
 
+static int workers_of(const struct throughput *found) { return found->ranks > 1 ? found->ranks - 1 : 1; }
+
 static double busy(const struct throughput *found)
 {
     return found->account.work / (found->account.ranks * found->account.makespan);
@@ -67,7 +69,7 @@ static double busy(const struct throughput *found)
 
 static void print_text(const struct throughput *found)
 {
-    int workers = found->ranks > 1 ? found->ranks - 1 : 1;
+    int workers = workers_of(found);
     printf("%d stages on %d rank%s that carry them out, %.3f s: %.0f stages/s\n", found->account.stages_done, workers,
            workers == 1 ? "" : "s", found->seconds, found->account.stages_done / found->seconds);
     printf("rank 0 took %.2f %% of a core", 100 * found->first / found->seconds);
@@ -85,7 +87,9 @@ static void print_json(const struct throughput *found)
     json_object_set_new(root, "seconds", json_real(found->seconds));
     json_object_set_new(root, "stages_per_second", json_real(found->account.stages_done / found->seconds));
     json_object_set_new(root, "rank_0_cpu_seconds", json_real(found->first));
+    json_object_set_new(root, "rank_0_share_of_core", json_real(found->first / found->seconds));
     json_object_set_new(root, "workers_cpu_seconds", json_real(found->worker));
+    json_object_set_new(root, "worker_share_of_core", json_real(found->worker / workers_of(found) / found->seconds));
     json_object_set_new(root, "workers_busy", json_real(busy(found)));
     json_dumpf(root, stdout, JSON_INDENT(2));
     putchar('\n');
@@ -104,20 +108,27 @@ static int measure(const struct options *options, struct throughput *found, stru
     return status == 0 ? closed : status;
 }
 
-/* Rank 0 lays the sweep beside the file and takes both away; the others wait for the one and are not needed for the
- * other. */
-static int measure_in_scratch(const struct options *options, struct throughput *found, struct error *err)
+static int clear_away(const char *sweep, const char *results, struct error *err)
+{
+    int status = results ? store_remove(results, err) : 0;
+    if (unlink(sweep) == 0 || status != 0) return status;
+    return error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", sweep, strerror(errno));
+}
+
+/* Rank 0 lays the sweep beside the file and takes it away again, with the file unless that is to stay; the others wait
+ * for the one and are not needed for the other. */
+static int measure_in_scratch(const struct options *options, bool stays, struct throughput *found, struct error *err)
 {
     struct options scratch = *options;
-    struct error removing;
+    struct error clearing;
     int rank, status = 0;
     char *yaml = bench_schedule_sweep(options->stages);
     char *path = memory_format("%s.sweep.yaml", options->output);
     scratch.file = path;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (rank == 0) {
-        status = check_scratch(options->output, err);
-        if (status == 0) status = check_scratch(path, err);
+        status = check_absent(options->output, err);
+        if (status == 0) status = check_absent(path, err);
         if (status == 0) status = file_write_atomic(path, yaml, strlen(yaml), err);
     }
     status = schedule_agree(MPI_COMM_WORLD, status, err);
@@ -125,11 +136,9 @@ static int measure_in_scratch(const struct options *options, struct throughput *
         status = measure(&scratch, found, err);
         MPI_Barrier(MPI_COMM_WORLD);
         if (rank == 0) {
-            int removed = store_remove(options->output, &removing);
-            if (unlink(path) != 0 && removed == 0)
-                removed = error_set(&removing, ERROR_OUTSIDE, "%s: cannot be removed: %s", path, strerror(errno));
-            if (removed != 0 && status == 0) *err = removing;
-            if (removed != 0 && status == 0) status = -1;
+            int cleared = clear_away(path, stays && status == 0 ? NULL : options->output, &clearing);
+            if (status == 0 && cleared != 0) *err = clearing;
+            if (status == 0) status = cleared;
         }
         status = schedule_agree(MPI_COMM_WORLD, status, err);
     }
@@ -143,10 +152,12 @@ int command_bench_schedule(const struct options *options, struct error *err)
     struct options chosen = *options;
     struct throughput found = {.seconds = 0};
     int rank;
+    if (options->output && !options->output[0])
+        return error_set(err, ERROR_INPUT, "bench schedule: -o names no file; name the results file, or leave it out");
     if (!chosen.output) chosen.output = "palimpsest-bench.h5";
     ranks_start(options->verbose);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    int status = measure_in_scratch(&chosen, &found, err);
+    int status = measure_in_scratch(&chosen, options->output != NULL, &found, err);
     if (status == 0 && rank == 0) (options->json ? print_json : print_text)(&found);
     return ranks_end(status, err);
 }

@@ -17,13 +17,15 @@
 
 /* ---- options.c ---- */
 
-enum { REUSED_MOST = 64 };
+enum { REUSED_MOST = 64, RANK_COUNTS_MOST = 64 };
 struct options {
     const char *file;    /* the one argument, or the first: a sweep or a results file */
     char *const *inputs; /* all of them; merge has several */
     int input_count;
     const char *reuse[REUSED_MOST]; /* earlier results files */
     int reuse_count;
+    int rank_count[RANK_COUNTS_MOST]; /* bench simulate: how many ranks, each of them */
+    int rank_counts;                  /* none: the usual ones */
     const char *output; /* -o */
     const char *speed_from;
     const char *numerics;                       /* the core asked for; NULL: none was */
@@ -50,6 +52,7 @@ enum command {
     COMMAND_MERGE,
     COMMAND_BENCH_TRAIN,
     COMMAND_BENCH_SCHEDULE,
+    COMMAND_BENCH_SIMULATE,
     COMMAND_COUNT
 };
 const char *command_name(enum command command); /* "plan", "bench train" */
@@ -70,6 +73,7 @@ int command_verify(const struct options *options, struct error *err);
 int command_merge(const struct options *options, struct error *err);
 int command_bench_train(const struct options *options, struct error *err);
 int command_bench_schedule(const struct options *options, struct error *err);
+int command_bench_simulate(const struct options *options, struct error *err);
 
 /* ---- ranks.c: MPI, for the commands that all processes of mpirun carry out ---- */
 
@@ -234,6 +238,12 @@ bool speeds_recognise(const char *path);              /* whether the file looks 
  * the file it is wrong. */
 int speeds_read(const char *path, struct speed_point **point, int *points, char numerics_class[128],
                 struct error *err);
+
+/* ---- plan_command.c ---- */
+
+/* What stages of a whole plan will take: by --speed-from, or at the assumed speed.  cost_model_destroy. */
+int cost_model_choose(const struct options *options, const struct plan *plan, struct cost_model **model,
+                      struct error *err);
 
 /* ---- progress.c ---- */
 

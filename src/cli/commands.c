@@ -27,6 +27,9 @@ static const struct command_row {
     [COMMAND_BENCH_SCHEDULE] = {"bench schedule", "bench schedule [options]",
                                 "how many stages per second pass through the ranks that mpirun starts",
                                 command_bench_schedule, .everywhere = true},
+    [COMMAND_BENCH_SIMULATE] = {"bench simulate", "bench simulate [SWEEP.yaml] [options]",
+                                "how near the order of work comes to the shortest makespan, on 4 to 4096 ranks",
+                                command_bench_simulate},
 };
 
 const char *command_name(enum command command) { return rows[command].name; }

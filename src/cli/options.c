@@ -17,7 +17,9 @@
 #define MERGE (1u << COMMAND_MERGE)
 #define BENCH_TRAIN (1u << COMMAND_BENCH_TRAIN)
 #define BENCH_SCHEDULE (1u << COMMAND_BENCH_SCHEDULE)
+#define BENCH_SIMULATE (1u << COMMAND_BENCH_SIMULATE)
 #define NO_FILE (BENCH_TRAIN | BENCH_SCHEDULE) /* commands that read none */
+#define MAY_FILE BENCH_SIMULATE                /* one that may do without */
 
 enum option_id {
     OPTION_OUTPUT = 'o',
@@ -54,6 +56,8 @@ enum option_id {
     OPTION_BENCH_STAGES,
     OPTION_STAGE_SECONDS,
     OPTION_BENCH_OUTPUT,
+    OPTION_RANK_COUNTS,
+    OPTION_BENCH_SEED,
 };
 
 static const struct option_row {
@@ -65,10 +69,10 @@ static const struct option_row {
     {OPTION_OUTPUT, "output", "RESULTS.h5", RUN | MERGE,
      "the results file; run continues one that belongs to this sweep, merge makes a new one (-o)"},
     {OPTION_RANKS, "ranks", "N", PLAN, "predict the makespan for N ranks that carry out stages (default 1)"},
-    {OPTION_SPEED_FROM, "speed-from", "FILE", PLAN,
+    {OPTION_SPEED_FROM, "speed-from", "FILE", PLAN | BENCH_SIMULATE,
      "take the speed of this machine from an earlier results file, or from what bench train saved"},
     {OPTION_EXPLAIN, "explain", NULL, PLAN, "print every resolved value and where it came from"},
-    {OPTION_JSON, "json", NULL, PLAN | STATUS | BENCH_TRAIN | BENCH_SCHEDULE, "print JSON"},
+    {OPTION_JSON, "json", NULL, PLAN | STATUS | BENCH_TRAIN | BENCH_SCHEDULE | BENCH_SIMULATE, "print JSON"},
     {OPTION_SAMPLES, "samples", "N", WORLD, "sample texts per domain and task (default 2)"},
     {OPTION_NO_SHARING, "no-sharing", NULL, PLAN | RUN,
      "every cell carries out its whole path; the same numbers, more work"},
@@ -104,8 +108,11 @@ static const struct option_row {
     {OPTION_BENCH_STAGES, "stages", "N", BENCH_SCHEDULE,
      "so many stages, or a few more to fill the grid (default 20000)"},
     {OPTION_STAGE_SECONDS, "stage-seconds", "S", BENCH_SCHEDULE, "each stage sleeps so long (default: does nothing)"},
-    {OPTION_BENCH_OUTPUT, "output", "SCRATCH.h5", BENCH_SCHEDULE,
-     "a results file for the time of the benchmark, on the disk that counts (default palimpsest-bench.h5, here)"},
+    {OPTION_BENCH_OUTPUT, "output", "RESULTS.h5", BENCH_SCHEDULE,
+     "a new results file, on the disk that counts, which stays (default: palimpsest-bench.h5, removed after use) (-o)"},
+    {OPTION_RANK_COUNTS, "ranks", "N,N,...", BENCH_SIMULATE,
+     "ranks that carry out stages (default 4,16,64,256,1024,4096)"},
+    {OPTION_BENCH_SEED, "seed", "S", BENCH_SIMULATE, "draws errors and random order (default 1)"},
 
     {OPTION_VERBOSE, "verbose", NULL, RUN | PLAN | WORLD | VERIFY, "log more (-v)"},
     {OPTION_HELP, "help", NULL, ~0u, "print this (-h)"},
@@ -122,6 +129,26 @@ static int number_of(const char *option, const char *text, long least, long most
                          most);
     *value = (int)read;
     return 0;
+}
+
+static int rank_counts_of(const char *text, struct options *options, struct error *err)
+{
+    enum { RANKS_MOST = 1000000 };
+    options->rank_counts = 0;
+    for (const char *rest = text;; rest++) {
+        char *end;
+        errno = 0;
+        long read = strtol(rest, &end, 10);
+        if (errno || end == rest || (*end && *end != ',') || read < 1 || read > RANKS_MOST)
+            return error_set(err, ERROR_INPUT,
+                             "--ranks: \"%s\" is not a list of whole numbers from 1 to %d; write 4,16,64", text,
+                             RANKS_MOST);
+        if (options->rank_counts == RANK_COUNTS_MOST)
+            return error_set(err, ERROR_INPUT, "--ranks: more than %d numbers", RANK_COUNTS_MOST);
+        options->rank_count[options->rank_counts++] = (int)read;
+        rest = end;
+        if (!*rest) return 0;
+    }
 }
 
 static int duration_of(const char *option, const char *text, double *seconds, struct error *err)
@@ -198,6 +225,8 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_STAGE_SECONDS: return duration_of("stage-seconds", value, &options->stage_seconds, err);
     case OPTION_BENCH_OUTPUT: options->output = value; return 0;
     case OPTION_SAVE: options->save = value; return 0;
+    case OPTION_RANK_COUNTS: return rank_counts_of(value, options, err);
+    case OPTION_BENCH_SEED: return number_of("seed", value, 0, INT_MAX, &options->seed, err);
     case OPTION_KEEP: return keep_of(value, &options->keep, err);
     case OPTION_EXPLAIN: options->explain = true; return 0;
     case OPTION_JSON: options->json = true; return 0;
@@ -253,13 +282,13 @@ int options_read(enum command command, int count, char **arguments, struct optio
         return error_set(err, ERROR_INPUT,
                          "%s: \"%s\" is not an option, and it reads no file; see `palimpsest %s --help`",
                          command_name(command), arguments[optind], command_name(command));
-    if (1u << command & NO_FILE) return 0;
+    if (1u << command & NO_FILE || (1u << command & MAY_FILE && optind == count)) return 0;
     if (optind >= count)
         return error_set(err, ERROR_INPUT, "%s: which file? see `palimpsest %s --help`", arguments[0], arguments[0]);
     if (command == COMMAND_MERGE && optind + 1 == count)
         return error_set(err, ERROR_INPUT, "merge: %s with what? name two results files or more", arguments[optind]);
     if (command != COMMAND_MERGE && optind + 1 < count)
-        return error_set(err, ERROR_INPUT, "%s: one file at a time, not also \"%s\"", arguments[0],
+        return error_set(err, ERROR_INPUT, "%s: one file at a time, not also \"%s\"", command_name(command),
                          arguments[optind + 1]);
     options->file = arguments[optind];
     options->inputs = arguments + optind;

@@ -88,10 +88,15 @@ static int model_from_speeds(const char *path, const struct plan *plan, struct c
     return 0;
 }
 
-static int model_from(const char *path, const struct plan *plan, struct cost_model **model, struct error *err)
+int cost_model_choose(const struct options *options, const struct plan *plan, struct cost_model **model,
+                      struct error *err)
 {
-    if (speeds_recognise(path)) return model_from_speeds(path, plan, model, err);
-    return model_from_results(path, plan, model, err);
+    const char *path = options->speed_from;
+    *model = NULL;
+    if (path && speeds_recognise(path)) return model_from_speeds(path, plan, model, err);
+    if (path) return model_from_results(path, plan, model, err);
+    *model = cost_model_create(plan, ASSUMED_FLOPS_PER_SECOND);
+    return 0;
 }
 
 /* Smallest true difference in accuracy that a paired t test over the seeds finds with 80 % power at 5 %, were the items
@@ -117,11 +122,8 @@ static int fewest_items(const struct plan *plan)
 static int simulate(const struct options *options, const struct plan *plan, struct forecast *forecast,
                     struct error *err)
 {
-    struct cost_model *model = NULL;
-    if (options->speed_from)
-        TRY(model_from(options->speed_from, plan, &model, err));
-    else
-        model = cost_model_create(plan, ASSUMED_FLOPS_PER_SECOND);
+    struct cost_model *model;
+    TRY(cost_model_choose(options, plan, &model, err));
     double *cost = memory_array((size_t)plan->stages, sizeof *cost);
     cost_model_predict(model, cost);
     ledger_simulate(plan, cost, cost, options->ranks, ORDER_CRITICAL_PATH, 0, &forecast->simulated);

@@ -1,10 +1,9 @@
-/* The simulator against exhaustive search on small plans, and the promises of the scheduler on large ones. */
+/* The simulator against exhaustive search on small plans; on large ones: tests/bench. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "palimpsest/ledger.h"
 
@@ -130,72 +129,6 @@ static void idle_time_is_told_by_its_cause(void **unused)
     assert_true(c.idle_parent == 1 && c.idle_tail == 3);
 }
 
-/* A bound nearer to the truth than the certificate's where many ranks wait for a few long trunks: for every moment t,
- * the stages that no schedule can start before t must still be shared by the ranks after it. */
-struct head {
-    double start, cost;
-};
-
-static int latest_first(const void *a, const void *b)
-{
-    double left = ((const struct head *)a)->start, right = ((const struct head *)b)->start;
-    return (left < right) - (left > right);
-}
-
-static double bound_by_heads(const struct plan *plan, const double *cost, int ranks)
-{
-    struct head *head = memory_array((size_t)plan->stages, sizeof *head);
-    for (int s = 0; s < plan->stages; s++) {
-        int parent = plan->stage[s].parent; /* the grid has no needs */
-        head[s] = (struct head){parent < 0 ? 0 : head[parent].start + head[parent].cost, cost[s]};
-    }
-    qsort(head, (size_t)plan->stages, sizeof *head, latest_first);
-    double work = 0, bound = 0;
-    for (int s = 0; s < plan->stages; s++) {
-        work += head[s].cost;
-        bound = fmax(bound, head[s].start + work / ranks);
-    }
-    memory_free(head);
-    return bound;
-}
-
-/* The largest makespan / bound over 4 to 4096 ranks. */
-static double worst_ratio(double error, enum order order)
-{
-    static const struct grid design = {
-        .sizes = 4, .varieties = 4, .seeds = 5, .amounts = 5, .tasks = 6, .finetune = 0.2};
-    double *actual, worst = 1;
-    struct plan *plan = tree_grid(&design, &actual);
-    double *predicted = tree_with_errors(plan, actual, error, 7);
-    for (int ranks = 4; ranks <= 4096; ranks *= 2) {
-        struct certificate c;
-        ledger_simulate(plan, predicted, actual, ranks, order, 1, &c);
-        assert_accounts(&c);
-        double ratio = c.makespan / fmax(c.lower_bound, bound_by_heads(plan, actual, ranks));
-        print_message("order %d, error %.1f, %4d ranks: makespan %6.0f, certificate's bound %6.0f, ratio %.4f\n", order,
-                      error, ranks, c.makespan, c.lower_bound, ratio);
-        worst = fmax(worst, ratio);
-    }
-    memory_free(predicted);
-    memory_free(actual);
-    tree_destroy(&plan);
-    return worst;
-}
-
-static void the_critical_path_first_stays_near_the_lower_bound(void **unused)
-{
-    (void)unused;
-    assert_true(worst_ratio(0, ORDER_CRITICAL_PATH) <= 1.02);
-    assert_true(worst_ratio(0.3, ORDER_CRITICAL_PATH) <= 1.05);
-}
-
-static void other_orders_are_worse(void **unused)
-{
-    (void)unused;
-    assert_true(worst_ratio(0, ORDER_FIRST_IN) > 1.05);
-    assert_true(worst_ratio(0, ORDER_RANDOM) > 1.05);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,8 +136,6 @@ int main(void)
         cmocka_unit_test(one_rank_takes_as_long_as_the_work),
         cmocka_unit_test(with_ranks_enough_only_the_critical_path_counts),
         cmocka_unit_test(idle_time_is_told_by_its_cause),
-        cmocka_unit_test(the_critical_path_first_stays_near_the_lower_bound),
-        cmocka_unit_test(other_orders_are_worse),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return failed || memory_count().blocks != 0;

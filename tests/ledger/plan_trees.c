@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "plan_trees.h"
 
 static int add_stage(struct plan *plan, enum stage_kind kind, int parent)
@@ -43,37 +41,6 @@ struct plan *tree_random(uint64_t seed, int stages)
     return plan;
 }
 
-struct plan *tree_grid(const struct grid *grid, double **cost)
-{
-    int finetunings = grid->tasks + grid->tasks * (grid->tasks - 1);
-    int most = grid->sizes * grid->seeds * (1 + grid->varieties * grid->amounts * (2 + finetunings));
-    struct plan *plan = empty(most, 0);
-    double *seconds = memory_array((size_t)most, sizeof *seconds), size_cost = 1;
-    for (int size = 0; size < grid->sizes; size++, size_cost *= 4)
-        for (int seed = 0; seed < grid->seeds; seed++) {
-            int initial = add_stage(plan, STAGE_INITIAL, -1);
-            seconds[initial] = 0.01 * size_cost;
-            for (int variety = 0; variety < grid->varieties; variety++) {
-                int trunk = initial;
-                for (int amount = 0; amount < grid->amounts; amount++) {
-                    double whole = ldexp(1, amount), before = amount ? whole / 2 : 0;
-                    trunk = add_stage(plan, STAGE_TRUNK, trunk);
-                    seconds[trunk] = 0.8 * (whole - before) * size_cost;
-                    int pretrained = add_stage(plan, STAGE_COOLDOWN, trunk);
-                    seconds[pretrained] = 0.2 * whole * size_cost;
-                    for (int a = 0; a < grid->tasks; a++) {
-                        int first = add_stage(plan, STAGE_FINETUNE, pretrained);
-                        seconds[first] = grid->finetune * size_cost;
-                        for (int b = 0; b < grid->tasks; b++)
-                            if (b != a) seconds[add_stage(plan, STAGE_FINETUNE, first)] = seconds[first];
-                    }
-                }
-            }
-        }
-    *cost = seconds;
-    return plan;
-}
-
 void tree_destroy(struct plan **plan)
 {
     memory_free((*plan)->stage);
@@ -88,12 +55,4 @@ double *tree_random_costs(const struct plan *plan, uint64_t seed)
     double *cost = memory_array((size_t)plan->stages, sizeof *cost);
     for (int s = 0; s < plan->stages; s++) cost[s] = 0.5 + 9.5 * random_unit(&random);
     return cost;
-}
-
-double *tree_with_errors(const struct plan *plan, const double *cost, double deviation, uint64_t seed)
-{
-    struct random_cursor random = random_at(random_stream("errors", seed, NULL), 0);
-    double *wrong = memory_array((size_t)plan->stages, sizeof *wrong);
-    for (int s = 0; s < plan->stages; s++) wrong[s] = cost[s] * exp(deviation * random_normal(&random));
-    return wrong;
 }
