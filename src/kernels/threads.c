@@ -1,6 +1,7 @@
 /* Threads that wait between the kernels and share the rows of each.  What is shared are elements of a result that do
  * not depend on each other, never a sum, so the bits are those of one thread. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "threads_private.h"
@@ -105,5 +106,6 @@ void threads_share(share_f *share, void *context, double work)
     inside = true;
     share(context, 0, pool.threads);
     inside = false;
-    while (atomic_load(&pool.left) > 0) relax();
+    for (int s = 0; atomic_load(&pool.left) > 0; s++)
+        s < SPINS ? relax() : (void)sched_yield(); /* others may need the core */
 }
