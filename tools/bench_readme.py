@@ -39,6 +39,7 @@ SWITCH = ("true or false", lambda value: isinstance(value, bool))
 WHOLE = ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0)
 NUMBER = ("a number of 0 or more", lambda value: is_number(value) and value >= 0)
 POSITIVE = ("a number above 0", lambda value: is_number(value) and value > 0)
+MAYBE = ("a text or null", lambda value: value is None or TEXT[1](value))
 ROLE = (f"one of {', '.join(ROLES)}", lambda value: isinstance(value, str) and value in ROLES)
 
 SHAPE = {name: WHOLE for name in ("layers", "width", "heads", "context", "batch", "vocabulary")}
@@ -57,6 +58,10 @@ FORMS = {  # {TEXT: form} holds any names; [form] any number of entries
                                          "limit_flops_per_second": POSITIVE}]},
     "schedule": SCHEDULE,
     "sleep": SCHEDULE,
+    "dispatch": {"theirs": TEXT, "ranks": WHOLE, "ours_tasks_per_second": SPREAD, "theirs_tasks_per_second": SPREAD,
+                 "ratio": SPREAD},
+    "simulate": {"stages": WHOLE, "simulated": [{"ranks": WHOLE, "order": TEXT, "predictions": MAYBE,
+                                                 "makespan_over_lower_bound": POSITIVE}]},
     "cells": {"cells": WHOLE, "core_seconds": {TEXT: POSITIVE}, "losses_agree": SWITCH},
     "memory": [{"shape": TEXT, "role": ROLE, "taken_bytes": POSITIVE, "promised_bytes": POSITIVE}],
 }
@@ -66,6 +71,8 @@ SHOWS = {  # by file, what is missing without it
     "peer": "the training step beside PyTorch (`tools/bench_peer.py`)",
     "schedule": "stages per second (`bench schedule`)",
     "sleep": "how busy ranks are (`bench schedule --stage-seconds`)",
+    "dispatch": "tasks per second beside mpi4py (`tools/bench_dispatch.py`)",
+    "simulate": "the order of work (`bench simulate`)",
     "cells": "cells per core-hour (`tools/bench_cells.py`)",
     "memory": "memory (`tools/bench_memory.py`)",
 }
@@ -206,9 +213,29 @@ def schedule_part(figures):
         of_stages = f"with {found['stages']} stages of {found['stage_seconds']:g} s on {found['ranks']} ranks"
         rows.append([f"ranks in a stage, {of_stages}", f"{100 * found['workers_busy']:.1f} % of the time"])
         rows.append([f"rank 0, {of_stages}", f"{100 * found['rank_0_cpu_seconds'] / found['seconds']:.2f} % of a core"])
+    if "dispatch" in figures:
+        found = figures["dispatch"]
+        rows.append([f"in turns with {found['theirs']}, which keeps nothing, on {found['ranks']} ranks",
+                     "{:,.0f} a second, theirs {:,.0f}; ratio {median:.2f} ({least:.2f}–{most:.2f})".format(
+                         found["ours_tasks_per_second"]["median"], found["theirs_tasks_per_second"]["median"],
+                         **found["ratio"])])
     if not rows:
         return []
     return ["**The scheduler**, with a real results file:", "", *table(["measure", "figure"], rows), ""]
+
+
+def simulate_part(figures):
+    if "simulate" not in figures:
+        return []
+    found = figures["simulate"]["simulated"]
+    name = lambda entry: entry["order"] + (f", {entry['predictions']}" if entry["predictions"] else "")
+    columns = list(dict.fromkeys(map(name, found)))
+    cell = {(entry["ranks"], name(entry)): f"{entry['makespan_over_lower_bound']:.3f}" for entry in found}
+    rows = [[f"{ranks:,}", *(cell.get((ranks, column), "–") for column in columns)]
+            for ranks in dict.fromkeys(entry["ranks"] for entry in found)]
+    text = f"**The order of work** in virtual time: makespan over the larger of critical path and work / ranks, for a grid of " \
+           f"{figures['simulate']['stages']:,} stages; critical path with true predictions, and with errors."
+    return [*wrap(text), "", *table(["ranks", *columns], rows), ""]
 
 
 def cells_part(figures):
@@ -260,7 +287,8 @@ def section(figures):
         parts = []
     else:
         missing = [name for name in SHOWS if name not in figures]
-        parts = [line for part in (machine_part, train_part, schedule_part, cells_part, memory_part) for line in part(figures)]
+        all_parts = (machine_part, train_part, schedule_part, simulate_part, cells_part, memory_part)
+        parts = [line for part in all_parts for line in part(figures)]
     if missing:
         parts += [*wrap(f"Not measured: {', '.join(SHOWS[name] for name in missing)}."), ""]
     return "\n".join([BEGIN, "", *parts, END])
