@@ -346,7 +346,7 @@ static void provenance_and_the_latest_certificate_are_read_back(void **state)
     const struct plan *plan = fixture->plan;
     struct stage_provenance written = {.started = 1e9,
                                        .seconds = 2,
-                                       .spent = {1, 2, 3, 4, 5, 6},
+                                       .spent = {1, 2, 3, 4, 5, 6, 9},
                                        .flops_per_second = 7,
                                        .peak_bytes = 8,
                                        .rank = 1,
