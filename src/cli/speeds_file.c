@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -113,6 +114,8 @@ char *speeds_text(const struct speed_report *report)
 bool speeds_recognise(const char *path)
 {
     int c = EOF;
+    struct stat facts;
+    if (stat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) return false; /* a pipe would wait for its writer */
     FILE *file = fopen(path, "r");
     if (!file) return false;
     while ((c = fgetc(file)) != EOF && isspace(c)) continue;

@@ -121,7 +121,7 @@ def what_lies_before_a_finer_cut_is_not_taken_for_the_middle_of_the_stage_after_
     coarse, fine = FOLDER / "coarse.h5", FOLDER / "fine.h5"
     process = start("run", SWEEP, "-o", coarse)
     wait_for(coarse.exists, process)
-    time.sleep(0.1)
+    time.sleep(0.5)
     process.send_signal(signal.SIGUSR1)
     assert process.wait(timeout=60) == 75
     part, = partial_checkpoints(coarse)
