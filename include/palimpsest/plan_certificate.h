@@ -28,9 +28,9 @@ struct certificate { /* seconds; of a simulation or of a real run */
     double flops_per_cell_alone, flops_one_pretraining_each, flops_tree;
     int stages_done, stages_failed, stages_skipped;
     /* of a real run only */
-    struct time_spent spent; /* rank-seconds */
-    double starting;         /* rank-seconds before the makespan: from the start of the program to the first stage */
+    double starting; /* rank-seconds before the makespan: from the start of the program to the first stage */
     int64_t peak_bytes, peak_bytes_rank_0; /* most memory of any rank that carries out stages; of rank 0 */
+    struct time_spent spent; /* rank-seconds; last, as in the file */
 };
 
 #endif

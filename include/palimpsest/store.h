@@ -42,10 +42,10 @@ int store_write_mark(struct store *store, int row, enum stage_status status, con
                      struct error *err);
 struct stage_provenance { /* what may differ between two runs of one sweep */
     double started, seconds; /* started: since 1970; seconds: up to the writing of this */
-    struct time_spent spent;
     double flops_per_second;
     int64_t peak_bytes; /* most memory of the rank so far */
     int rank, attempts;
+    struct time_spent spent; /* here, so that the file's members stand in the order of memory, as numpy wants them */
     char host[64];
     char reason[256]; /* of a failure; of a row that was taken over, REUSED_REASON, the file, and what stood there */
 };

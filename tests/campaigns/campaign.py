@@ -305,7 +305,7 @@ class Facts:
 
     def __init__(self, file):
         self.marks = file["stages/mark"][()]
-        self.provenance = [row.tobytes() for row in file["provenance/stage"][()]]
+        self.provenance = [bytes(row) for row in file["provenance/stage"][()]]
         self.variables = {name: item[()] for name, item in file.items() if isinstance(item, h5py.Dataset)}
 
     def marked(self):
