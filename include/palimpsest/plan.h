@@ -29,14 +29,18 @@ void cell_resolve(const struct sweep *sweep, const struct world_facts *facts, in
 /* One stage on a cell's path, as the cell alone determines it. */
 struct milestone {
     enum stage_kind kind;
-    int place;                  /* of a fine-tuning stage, else -1 */
+    int place;                  /* last one that its state has been through; -1 before fine-tuning */
+    int branch;                 /* of STAGE_BRANCH: enum branch, else -1 */
+    int parent;                 /* on the path; -1: none */
+    int needs, need[2];         /* others on the path whose states it reads */
     int64_t stop_step;          /* trunk and cooldown: absolute pretraining step at the end; fine-tuning: its steps */
     struct hash128 state, lineage; /* lineage: of the trunk it belongs to (trunk and cooldown) */
 };
-enum { PATH_MAX_STAGES = 3 + PLACES_MAX };
-struct path {
+enum { PATH_MAX_STAGES = 3 + PLACES_MAX + BRANCHES };
+struct path { /* parents and needs stand before what reads them */
     int length;                /* milestone[0] is the initial state */
     int pretrained;            /* which milestone the fine-tuning starts from: 0 at amount 0 */
+    int first, last;           /* fine-tuning: of the first place and of the last */
     struct milestone stage[PATH_MAX_STAGES];
 };
 struct numerics { /* what the bits of a state depend on beside its recipe */
@@ -53,6 +57,7 @@ struct view { /* a place in the results file that a stage fills */
 struct stage {
     struct hash128 state, record; /* record: the state and every instrument and setting that fills its numbers */
     enum stage_kind kind;
+    int branch;                   /* of STAGE_BRANCH: enum branch, else -1 */
     int place, row;               /* row: in the stage table; the same as the stage's own index with sharing */
     int copy;                     /* 0 with sharing; else the cell's number + 1: keeps the checkpoints of cells apart */
     int parent;                   /* a stage before this one, or -1 */
@@ -66,9 +71,10 @@ struct stage {
     unsigned groups;              /* bit g: fills views of group g */
     bool wanted;                  /* somebody needs the state: a child or a stage that reads it */
 };
+enum { TASK_OF_FIRST = -1, TASK_OF_LAST = -2 };
 struct group_layout {             /* dimensions of the variables of one group */
     bool used;
-    int axis_count, axis[16];     /* axes of the sweep; -1 stands for the dimension `task` (the task just learnt) */
+    int axis_count, axis[16];     /* axes of the sweep; or the dimension `task`, by the task of a place */
     int64_t cells;                /* product of the lengths */
     int32_t *stage;               /* [cells]: row of the stage that fills it, or -1 (excluded, or nothing to fill it) */
 };
@@ -120,6 +126,8 @@ int sweep_longest_context(const struct sweep *sweep);
 const struct view *plan_views(const struct plan *plan, int stage);
 const int *plan_needs(const struct plan *plan, int stage);
 int group_dimension_length(const struct plan *plan, const struct group_layout *layout, int dimension);
+/* Tokens that one optimiser step of a stage reads, on average over its steps. */
+double plan_tokens_per_step(const struct plan *plan, int stage);
 /* Length of the record of a stage in doubles. */
 int plan_record_length(const struct plan *plan, int stage);
 
@@ -128,7 +136,7 @@ struct assignment {
     int stage, row, copy, milestone; /* milestone: on the path of the cell */
     int64_t cell, start_step, stop_step;
     enum stage_kind kind;
-    int place, parent_copy, needs, views;
+    int branch, place, parent_copy, needs, views;
     struct hash128 state, record, parent, need[4]; /* states; parent: all zero for an initial state */
     struct hash128 parent_record, need_record[4];  /* that those states were measured under */
     unsigned groups;

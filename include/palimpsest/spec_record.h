@@ -4,9 +4,10 @@
 #define PALIMPSEST_SPEC_RECORD_H
 
 #include "palimpsest/base.h"
+#include "palimpsest/spec_instruments.h"
 #include "palimpsest/spec_settings.h"
 
-enum stage_kind { STAGE_INITIAL, STAGE_TRUNK, STAGE_COOLDOWN, STAGE_FINETUNE };
+enum stage_kind { STAGE_INITIAL, STAGE_TRUNK, STAGE_COOLDOWN, STAGE_FINETUNE, STAGE_BRANCH, STAGE_KINDS };
 #define STAGE_STATUSES(X)                                                                                              \
     X(STATUS_PENDING, "pending") X(STATUS_RUNNING, "running") X(STATUS_DONE, "done") X(STATUS_DIVERGED, "diverged")    \
     X(STATUS_FAILED, "failed") X(STATUS_SKIPPED, "skipped") X(STATUS_EXCLUDED, "excluded")
@@ -18,28 +19,26 @@ const char *stage_status_name(enum stage_status status);
 const char *place_name(int place); /* 0: "first", 1: "second", ... */
 
 /* Groups of variables in the results file, one status variable each; a stage can fill places in several. */
-enum group { GROUP_INITIAL, GROUP_PRETRAINED, GROUP_PLACE /* + place */, GROUP_OUTCOME = GROUP_PLACE + PLACES_MAX, GROUPS_MAX };
-const char *group_name(int group); /* "initial", "pretrained", "first", ..., "outcome" */
-
-enum field_extent { EXTENT_ONE, EXTENT_DOMAIN, EXTENT_LAYER, EXTENT_POINT, EXTENT_PLACES /* one variable per place */ };
-enum instrument { /* what `measure:` switches; the first four are always on */
-    INSTRUMENT_SCORES, INSTRUMENT_FORGETTING, INSTRUMENT_RETENTION, INSTRUMENT_STABILITY, INSTRUMENT_CURVES,
-    INSTRUMENT_COUNT
+enum group {
+    GROUP_INITIAL, GROUP_PRETRAINED, GROUP_PLACE /* + place */, GROUP_OUTCOME = GROUP_PLACE + PLACES_MAX,
+    GROUP_BRANCH /* + branch */, GROUPS_MAX = GROUP_BRANCH + BRANCHES
 };
-const char *instrument_name(enum instrument instrument);
-bool instrument_always(enum instrument instrument);
+const char *group_name(int group); /* "initial", "pretrained", "first", ..., "outcome", the names of the branches */
+
 #define FIELD_LIST(X)                                                                                                  \
     X(LM_LOSS) X(ACCURACY) X(LOSS) X(LOG_ODDS) X(FAILED_RUN) X(LM_RISE) X(LM_PROGRESS_LOST)         \
     X(DISPLACEMENT) X(GRADIENT_NORM) X(CURVE_LOSS) X(FORGETTING) X(FORGETTING_DROP) X(FORGETTING_LOSS_RISE)            \
-    X(FORGETTING_MAXIMUM) X(FORGETTING_RELATIVE) X(BACKWARD_TRANSFER)
+    X(FORGETTING_MAXIMUM) X(FORGETTING_RELATIVE) X(BACKWARD_TRANSFER) X(ALONE_ACCURACY) X(ALONE_LOSS) X(TRANSFER)
 #define FIELD_ENUM(name) FIELD_##name,
 enum field_id { FIELD_LIST(FIELD_ENUM) FIELD_COUNT };
 #undef FIELD_ENUM
 struct field {
     enum field_id id;
     enum instrument instrument;
-    const char *name;       /* the variable is GROUP_NAME, in the group "outcome" just NAME */
-    enum field_extent extent;
+    const char *name;            /* the variable is GROUP_NAME; in "outcome" and where a branch says so just NAME */
+    int dimensions;              /* of one value */
+    enum dimension dimension[2]; /* [dimensions]; the layer, if any, comes first */
+    bool by_place;               /* one variable for every place so far, for the task of that place */
     unsigned groups;        /* bit g: belongs to group g */
     const char *units, *long_name, *formula, *source;
 };
@@ -48,9 +47,8 @@ extern const struct field fields_table[FIELD_COUNT]; /* in the order of enum fie
 bool field_variable(int group, enum field_id id, int part, char *name, size_t size);
 
 /* The numbers one stage leaves: fields of all its groups, each once, in table order, one after the other. */
-struct record_extents {
-    int domains, layers, points; /* lengths of the dimensions; layers counts embedding, blocks, final */
-};
+/* Values of one variable of field `id`: the product of its dimensions. */
+int field_width(enum field_id id, const struct record_extents *extents);
 /* Values of field `id` in a stage whose last place is `place` (-1 before fine-tuning). */
 int field_length(enum field_id id, const struct record_extents *extents, int place);
 /* Where field `id` starts in a record, or -1 when `groups` (bit set) and `instruments` (bit set) do not ask for it;

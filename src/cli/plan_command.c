@@ -13,7 +13,7 @@ struct forecast {            /* what plan prints, as text and as JSON from one p
     struct certificate simulated;
     struct memory_need memory;
     double smallest_effect; /* drop of accuracy; NaN with one seed */
-    int seeds, items, kinds[4], pretrained;
+    int seeds, items, kinds[STAGE_KINDS], pretrained;
 };
 
 static int compare_doubles(const void *a, const void *b)
@@ -167,9 +167,11 @@ static void print_grid(const struct plan *plan)
 static void print_work(const struct plan *plan, const struct forecast *forecast)
 {
     char text[32];
-    printf("stages                     %d: %d initial, %d trunk, %d cooldown, %d fine-tuning; %d pretrained states\n",
-           plan->stages, forecast->kinds[STAGE_INITIAL], forecast->kinds[STAGE_TRUNK], forecast->kinds[STAGE_COOLDOWN],
-           forecast->kinds[STAGE_FINETUNE], forecast->pretrained);
+    printf(
+        "stages                     %d: %d initial, %d trunk, %d cooldown, %d fine-tuning, %d branches; %d pretrained "
+        "states\n",
+        plan->stages, forecast->kinds[STAGE_INITIAL], forecast->kinds[STAGE_TRUNK], forecast->kinds[STAGE_COOLDOWN],
+        forecast->kinds[STAGE_FINETUNE], forecast->kinds[STAGE_BRANCH], forecast->pretrained);
     printf("work\n  cell by cell             %s FLOP (%.1f times the tree)\n",
            format_count(plan->flops_per_cell_alone, text, sizeof text), plan->flops_per_cell_alone / plan->flops_tree);
     printf("  one pretraining each     %s FLOP (%.1f times the tree)\n",
@@ -237,6 +239,7 @@ static void put_stages(json_t *root, const struct plan *plan, const struct forec
     put_count(kinds, "trunk", forecast->kinds[STAGE_TRUNK]);
     put_count(kinds, "cooldown", forecast->kinds[STAGE_COOLDOWN]);
     put_count(kinds, "fine_tuning", forecast->kinds[STAGE_FINETUNE]);
+    put_count(kinds, "branch", forecast->kinds[STAGE_BRANCH]);
     json_object_set_new(root, "stages_by_kind", kinds);
     put_count(root, "pretrained_states", forecast->pretrained);
     put_count(root, "steps_tree", plan->steps_tree);

@@ -23,6 +23,7 @@ void plan_assign(const struct plan *plan, int number, struct assignment *assignm
         .start_step = stage->start_step,
         .stop_step = stage->stop_step,
         .kind = stage->kind,
+        .branch = stage->branch,
         .place = stage->place,
         .needs = stage->needs,
         .views = stage->views,

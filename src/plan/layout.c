@@ -34,11 +34,27 @@ static int earliest_group(const struct sweep *sweep, const struct axis_member *m
     return earliest == GROUPS_MAX ? GROUP_INITIAL : earliest;
 }
 
+/* The last group on the cell's own way whose settings the numbers of a group depend on. */
+static int latest_group(int group)
+{
+    if (group < GROUP_BRANCH) return group;
+    return branches_table[group - GROUP_BRANCH].second ? GROUP_PLACE + 1 : GROUP_PLACE;
+}
+
 static bool axis_belongs(const struct sweep *sweep, const struct axis *axis, int group)
 {
     for (int m = 0; m < axis->member_count; m++)
-        if (earliest_group(sweep, &axis->members[m]) <= group) return true;
+        if (earliest_group(sweep, &axis->members[m]) <= latest_group(group)) return true;
     return false;
+}
+
+/* The sequences as a group knows them.  What was learnt first does not depend on what comes after it: by task, not by
+ * sequence; and so with branches that know one task only. */
+static int pair_dimension(int axis, int group)
+{
+    if (group == GROUP_PLACE) return TASK_OF_FIRST;
+    if (group < GROUP_BRANCH || branches_table[group - GROUP_BRANCH].per == PER_SEQUENCE) return axis;
+    return branches_table[group - GROUP_BRANCH].per == PER_FIRST_TASK ? TASK_OF_FIRST : TASK_OF_LAST;
 }
 
 static bool is_plain_pair(const struct axis *axis)
@@ -61,8 +77,7 @@ static void layout_group(struct plan *plan, int group)
     for (int a = 0; a < sweep->axis_count; a++) {
         if (!axis_belongs(sweep, &sweep->axes[a], group)) continue;
         CHECK(layout->axis_count < 16, "more than 16 axes");
-        /* what was learnt first does not depend on what comes after it: by task, not by pair */
-        layout->axis[layout->axis_count++] = group == GROUP_PLACE && is_plain_pair(&sweep->axes[a]) ? -1 : a;
+        layout->axis[layout->axis_count++] = is_plain_pair(&sweep->axes[a]) ? pair_dimension(a, group) : a;
         layout->cells *= group_dimension_length(plan, layout, layout->axis_count - 1);
     }
 }
@@ -86,6 +101,8 @@ void layout_groups(struct plan *plan)
     layout_group(plan, GROUP_PRETRAINED);
     for (int place = 0; place < longest; place++) layout_group(plan, GROUP_PLACE + place);
     layout_group(plan, GROUP_OUTCOME);
+    for (int branch = 0; branch < BRANCHES; branch++)
+        if (branch_wanted(plan->sweep, (enum branch)branch)) layout_group(plan, GROUP_BRANCH + branch);
 }
 
 int64_t layout_index(const struct plan *plan, const struct group_layout *layout, const int *cell_index,
@@ -93,7 +110,10 @@ int64_t layout_index(const struct plan *plan, const struct group_layout *layout,
 {
     int64_t index = 0;
     for (int d = 0; d < layout->axis_count; d++) {
-        int at = layout->axis[d] < 0 ? sequence->task[0] : cell_index[layout->axis[d]];
+        int axis = layout->axis[d];
+        int at = axis == TASK_OF_FIRST  ? sequence->task[0]
+                 : axis == TASK_OF_LAST ? sequence->task[sequence->length - 1]
+                                        : cell_index[axis];
         index = index * group_dimension_length(plan, layout, d) + at;
     }
     return index;
@@ -105,7 +125,8 @@ unsigned milestone_groups(const struct path *path, int m, const struct sequence 
     if (m == 0) groups |= 1u << GROUP_INITIAL;
     if (m == path->pretrained) groups |= 1u << GROUP_PRETRAINED;
     if (path->stage[m].kind == STAGE_FINETUNE) groups |= 1u << (GROUP_PLACE + path->stage[m].place);
-    if (m == path->length - 1 && sequence->length > 1) groups |= 1u << GROUP_OUTCOME;
+    if (path->stage[m].kind == STAGE_BRANCH) groups |= 1u << (GROUP_BRANCH + path->stage[m].branch);
+    if (m == path->last && sequence->length > 1) groups |= 1u << GROUP_OUTCOME;
     return groups;
 }
 

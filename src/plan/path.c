@@ -93,31 +93,41 @@ static struct hash128 cooldown_id(struct hash128 lineage, const struct schedule_
     return hasher_finish(&hasher);
 }
 
+void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct task_facts *task, int place)
+{
+    const struct finetune_recipe *recipe = place == 0 ? &cell->settings.first : &cell->settings.second;
+    hasher_add_integer(hasher, "place", place);
+    hasher_add_text(hasher, "task", task->name);
+    hasher_add_hash(hasher, "training", task->training);
+    hasher_add_integer(hasher, "batch", recipe->batch);
+    hasher_add_integer(hasher, "steps", recipe->steps);
+    hasher_add_real(hasher, "warmup", recipe->warmup);
+    hasher_add_integer(hasher, "freeze", recipe->freeze);
+    add_optimizer(hasher, &recipe->optimizer);
+    hasher_add_integer(hasher, "head", cell->settings.head);
+    hasher_add_integer(hasher, "pool", cell->settings.pool);
+    hasher_add_integer(hasher, "items", cell->settings.train_items);
+    hasher_add_real(hasher, "head deviation", cell->settings.model.initial_deviation);
+    hasher_add_integer(hasher, "seed", (int64_t)cell->seed);
+}
+
 static struct hash128 finetune_id(const struct cell *cell, const struct world_facts *facts, struct hash128 parent,
                                   int place)
 {
-    const struct finetune_recipe *recipe = place == 0 ? &cell->settings.first : &cell->settings.second;
-    const struct task_facts *task = &facts->task[cell->sequence->task[place]];
     struct hasher hasher;
     hasher_init(&hasher, "fine-tuning");
     hasher_add_hash(&hasher, "parent", parent);
-    hasher_add_integer(&hasher, "place", place);
-    hasher_add_text(&hasher, "task", task->name);
-    hasher_add_hash(&hasher, "training", task->training);
-    hasher_add_integer(&hasher, "batch", recipe->batch);
-    hasher_add_integer(&hasher, "steps", recipe->steps);
-    hasher_add_real(&hasher, "warmup", recipe->warmup);
-    hasher_add_integer(&hasher, "freeze", recipe->freeze);
-    add_optimizer(&hasher, &recipe->optimizer);
-    hasher_add_integer(&hasher, "head", cell->settings.head);
-    hasher_add_integer(&hasher, "pool", cell->settings.pool);
-    hasher_add_integer(&hasher, "items", cell->settings.train_items);
-    hasher_add_real(&hasher, "head deviation", cell->settings.model.initial_deviation);
-    hasher_add_integer(&hasher, "seed", (int64_t)cell->seed);
+    add_finetuning(&hasher, cell, &facts->task[cell->sequence->task[place]], place);
     return hasher_finish(&hasher);
 }
 
-static void append(struct path *path, struct milestone milestone) { path->stage[path->length++] = milestone; }
+/* The next on the cell's own way: it starts from the one appended before it. */
+static void append(struct path *path, int parent, struct milestone milestone)
+{
+    milestone.branch = -1;
+    milestone.parent = parent;
+    path->stage[path->length++] = milestone;
+}
 
 static void append_pretraining(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
                                struct path *path)
@@ -126,40 +136,55 @@ static void append_pretraining(const struct cell *cell, const struct sweep *swee
     if (steps->trunk + steps->cooldown == 0) return; /* amount 0: fine-tuning starts from the initial state */
     struct hash128 lineage = lineage_id(cell, sweep, facts, path->stage[0].state);
     if (steps->trunk > 0)
-        append(path, (struct milestone){.kind = STAGE_TRUNK,
-                                        .place = -1,
-                                        .stop_step = steps->trunk,
-                                        .lineage = lineage,
-                                        .state = trunk_id(lineage, steps->trunk)});
+        append(path, path->length - 1,
+               (struct milestone){.kind = STAGE_TRUNK,
+                                  .place = -1,
+                                  .stop_step = steps->trunk,
+                                  .lineage = lineage,
+                                  .state = trunk_id(lineage, steps->trunk)});
     if (steps->cooldown > 0)
-        append(path, (struct milestone){.kind = STAGE_COOLDOWN,
-                                        .place = -1,
-                                        .lineage = lineage,
-                                        .stop_step = steps->trunk + steps->cooldown,
-                                        .state = cooldown_id(lineage, steps)});
+        append(path, path->length - 1,
+               (struct milestone){.kind = STAGE_COOLDOWN,
+                                  .place = -1,
+                                  .lineage = lineage,
+                                  .stop_step = steps->trunk + steps->cooldown,
+                                  .state = cooldown_id(lineage, steps)});
+}
+
+/* After the first place displacement is measured from the pretrained state. */
+static void append_places(const struct cell *cell, const struct world_facts *facts, struct path *path)
+{
+    int parent = path->pretrained;
+    for (int place = 0; place < cell->sequence->length; place++) {
+        struct milestone milestone = {.kind = STAGE_FINETUNE, .place = place, .needs = place > 0};
+        milestone.need[0] = path->pretrained;
+        milestone.stop_step = place == 0 ? cell->settings.first.steps : cell->settings.second.steps;
+        milestone.state = finetune_id(cell, facts, path->stage[parent].state, place);
+        append(path, parent, milestone);
+        parent = path->last = path->length - 1;
+        if (place == 0) path->first = parent;
+    }
 }
 
 void path_resolve(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
                   const struct numerics *numerics, struct path *path)
 {
     path->length = 0;
-    append(path, (struct milestone){.kind = STAGE_INITIAL, .place = -1, .state = initial_id(cell, numerics)});
+    append(path, -1, (struct milestone){.kind = STAGE_INITIAL, .place = -1, .state = initial_id(cell, numerics)});
     append_pretraining(cell, sweep, facts, path);
     path->pretrained = path->length - 1;
-    for (int place = 0; place < cell->sequence->length; place++) {
-        struct hash128 parent = path->stage[path->length - 1].state;
-        int64_t steps = place == 0 ? cell->settings.first.steps : cell->settings.second.steps;
-        append(path, (struct milestone){.kind = STAGE_FINETUNE,
-                                        .place = place,
-                                        .stop_step = steps,
-                                        .state = finetune_id(cell, facts, parent, place)});
-    }
+    append_branches(cell, sweep, facts, true, path);
+    append_places(cell, facts, path);
+    append_branches(cell, sweep, facts, false, path);
 }
 
 struct milestone stage_milestone(const struct stage *stage)
 {
-    return (struct milestone){
-        .kind = stage->kind, .place = stage->place, .stop_step = stage->stop_step, .state = stage->state};
+    return (struct milestone){.kind = stage->kind,
+                              .branch = stage->branch,
+                              .place = stage->place,
+                              .stop_step = stage->stop_step,
+                              .state = stage->state};
 }
 
 struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
@@ -175,7 +200,8 @@ struct hash128 record_id(const struct plan *plan, const struct cell *cell, const
     hasher_add_integer(&hasher, "tokens", cell->settings.evaluate.tokens);
     for (int d = 0; d < facts->domains + facts->task_domains; d++)
         hasher_add_hash(&hasher, "reference", facts->domain[d].reference);
-    for (int place = 0; place <= milestone->place; place++)
+    int places = milestone->kind == STAGE_BRANCH ? cell->sequence->length : milestone->place + 1;
+    for (int place = 0; place < places; place++)
         hasher_add_hash(&hasher, "test", facts->task[cell->sequence->task[place]].test);
     return hasher_finish(&hasher);
 }

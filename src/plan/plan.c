@@ -18,11 +18,11 @@ static void find_extents(struct plan *plan)
     int64_t steps = 1;
     for (int s = 0; s < plan->rows; s++)
         if (plan->stage[s].stop_step > steps) steps = plan->stage[s].stop_step;
-    plan->extents = (struct record_extents){
-        .domains = plan->facts.domains + plan->facts.task_domains,
-        .layers = most_layers(plan) + 2,
-        .points = point_of_step(steps) + 1,
-    };
+    plan->extents = (struct record_extents){.length = {
+                                                [DIMENSION_DOMAIN] = plan->facts.domains + plan->facts.task_domains,
+                                                [DIMENSION_LAYER] = most_layers(plan) + 2,
+                                                [DIMENSION_POINT] = point_of_step(steps) + 1,
+                                            }};
 }
 
 static void mark_wanted(struct plan *plan)
@@ -57,7 +57,8 @@ struct hash128 plan_hash(const struct plan *plan)
         for (int i = 0; i < plan->sweep->axes[a].length; i++)
             hasher_add_text(&hasher, "label", plan->sweep->axes[a].labels[i]);
     }
-    for (int d = 0; d < plan->extents.domains; d++) hasher_add_text(&hasher, "domain", plan->facts.domain[d].name);
+    for (int d = 0; d < plan->extents.length[DIMENSION_DOMAIN]; d++)
+        hasher_add_text(&hasher, "domain", plan->facts.domain[d].name);
     for (int t = 0; t < plan->facts.tasks; t++) hasher_add_text(&hasher, "task", plan->facts.task[t].name);
     for (int s = 0; s < plan->rows; s++) hasher_add_hash(&hasher, "record", plan->stage[s].record);
     for (int g = 0; g < GROUPS_MAX; g++)

@@ -47,6 +47,24 @@ void constants_fill(struct plan *plan);
 struct hash128 plan_hash(const struct plan *plan);
 int check_cells(const struct sweep *sweep, const struct world_facts *facts, struct error *err);
 
+/* ---- branches.c: the stages that instruments add to a path ---- */
+
+/* Whether a sweep has the branch at all. */
+bool branch_wanted(const struct sweep *sweep, enum branch branch);
+/* Appends those that start from the pretrained state, or those that start from a place; ids and steps with them. */
+void append_branches(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
+                     bool from_pretrained, struct path *path);
+double branch_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
+/* That all its training steps read. */
+double branch_tokens(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
+double branch_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
+
+/* work.c: training on the task of a place by the recipe of that place; scoring its test items. */
+double finetune_flops(const struct plan *plan, const struct cell *cell, int place);
+double scoring_flops(const struct plan *plan, const struct cell *cell, int place);
+
+/* path.c: what training on a task by the recipe and the streams of a place depends on, beside the state it starts from. */
+void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct task_facts *task, int place);
 /* path.c: what a stage is as a milestone of its cell's path, without hashing that path again; no lineage. */
 struct milestone stage_milestone(const struct stage *stage);
 /* The id of what a stage measures. */

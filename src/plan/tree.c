@@ -13,15 +13,16 @@ struct builder {
     size_t capacity, side_capacity;
     struct side { /* about a stage, only while the tree is built */
         struct hash128 lineage;
-        int pretrained; /* the stage that its cell is fine-tuned from */
+        int needs, need[2]; /* stages that it reads beside its parent */
     } * side;
 };
 
-/* Milestone m of the path of a cell. */
-static int add_stage(struct builder *builder, const struct path *path, int m, int64_t cell, int parent)
+/* Milestone m of the path of a cell; numbers[m] of those before it. */
+static int add_stage(struct builder *builder, const struct path *path, int m, int64_t cell, const int *numbers)
 {
     struct plan *plan = builder->plan;
     const struct milestone *milestone = &path->stage[m];
+    int parent = milestone->parent < 0 ? -1 : numbers[milestone->parent];
     int number = id_table_put(&builder->ids, milestone->state, plan->stages);
     if (number < plan->stages) return number;
     size_t needed = (size_t)number + 1;
@@ -30,6 +31,7 @@ static int add_stage(struct builder *builder, const struct path *path, int m, in
     plan->stages = number + 1;
     plan->stage[number] = (struct stage){.state = milestone->state,
                                          .kind = milestone->kind,
+                                         .branch = milestone->branch,
                                          .place = milestone->place,
                                          .parent = parent,
                                          .cell = cell,
@@ -37,7 +39,9 @@ static int add_stage(struct builder *builder, const struct path *path, int m, in
                                          .stop_step = milestone->stop_step};
     if (milestone->kind == STAGE_COOLDOWN && plan->stage[parent].kind == STAGE_TRUNK)
         plan->stage[number].start_step = plan->stage[parent].stop_step;
-    builder->side[number] = (struct side){.lineage = milestone->lineage, .pretrained = -1};
+    struct side *side = &builder->side[number];
+    *side = (struct side){.lineage = milestone->lineage, .needs = milestone->needs};
+    for (int n = 0; n < side->needs; n++) side->need[n] = numbers[milestone->need[n]];
     return number;
 }
 
@@ -60,8 +64,7 @@ static void add_cell(struct builder *builder, const struct cell *cell, const int
     int numbers[PATH_MAX_STAGES];
     path_resolve(cell, plan->sweep, &plan->facts, &plan->numerics, &path);
     for (int m = 0; m < path.length; m++) {
-        numbers[m] = add_stage(builder, &path, m, cell->index, m == 0 ? -1 : numbers[m - 1]);
-        if (path.stage[m].place >= 1) builder->side[numbers[m]].pretrained = numbers[path.pretrained];
+        numbers[m] = add_stage(builder, &path, m, cell->index, numbers);
         fill_views(plan, numbers[m], milestone_groups(&path, m, cell->sequence), index, cell->sequence);
     }
     cost_cell_alone(plan, cell, &path); /* here, where its path is known: hashing it is most of what a plan costs */
@@ -119,7 +122,21 @@ static void chain_trunks(struct builder *builder)
 
 /* ---- plan order: a walk of the tree in depth, children in the order in which cells named them ---- */
 
-/* order[new number] = old number.  Linked lists of children: first child and next sibling, in ascending order. */
+static void add_child(int *child, int *sibling, int parent, int s)
+{
+    sibling[s] = child[parent];
+    child[parent] = s;
+}
+
+/* Other stages read the states of some branches from the pretrained state: those stand before its other children, in
+ * whose subtrees their readers are. */
+static bool is_read_aside(const struct stage *stage)
+{
+    return stage->kind == STAGE_BRANCH && branches_table[stage->branch].from == FROM_PRETRAINED;
+}
+
+/* order[new number] = old number.  Linked lists of children: first child and next sibling, in ascending order, what
+ * is read aside before the rest. */
 static void walk_in_depth(const struct plan *plan, int *order)
 {
     int stages = plan->stages, walked = 0, waiting = 0;
@@ -127,14 +144,13 @@ static void walk_in_depth(const struct plan *plan, int *order)
     int *stack = memory_array((size_t)stages, sizeof *stack);
     for (int s = 0; s < stages; s++) child[s] = -1;
     for (int s = stages - 1; s >= 0; s--) {
-        int parent = plan->stage[s].parent;
-        if (parent < 0) {
+        if (plan->stage[s].parent < 0)
             stack[waiting++] = s;
-            continue;
-        }
-        sibling[s] = child[parent];
-        child[parent] = s;
+        else if (!is_read_aside(&plan->stage[s]))
+            add_child(child, sibling, plan->stage[s].parent, s);
     }
+    for (int s = stages - 1; s >= 0; s--)
+        if (is_read_aside(&plan->stage[s])) add_child(child, sibling, plan->stage[s].parent, s);
     while (waiting > 0) {
         int s = stack[--waiting], first = waiting;
         order[walked++] = s;
@@ -157,17 +173,17 @@ static void renumber(struct builder *builder)
     int *order = memory_array((size_t)plan->stages, sizeof *order),
         *number = memory_array((size_t)plan->stages, sizeof *number);
     struct stage *stage = memory_array((size_t)plan->stages, sizeof *stage);
-    plan->need = memory_array((size_t)plan->stages, sizeof *plan->need);
+    plan->need = memory_array((size_t)plan->stages * 2, sizeof *plan->need);
     walk_in_depth(plan, order);
     for (int s = 0; s < plan->stages; s++) number[order[s]] = s;
     for (int s = 0; s < plan->stages; s++) {
         stage[s] = plan->stage[order[s]];
         stage[s].row = s;
         if (stage[s].parent >= 0) stage[s].parent = number[stage[s].parent];
+        const struct side *side = &builder->side[order[s]];
         stage[s].first_need = plan->need_count;
-        if (builder->side[order[s]].pretrained < 0) continue;
-        plan->need[plan->need_count++] = number[builder->side[order[s]].pretrained];
-        stage[s].needs = 1;
+        stage[s].needs = side->needs;
+        for (int n = 0; n < side->needs; n++) plan->need[plan->need_count++] = number[side->need[n]];
     }
     for (int g = 0; g < GROUPS_MAX; g++)
         for (int64_t i = 0; i < plan->group[g].cells; i++)
@@ -241,13 +257,13 @@ static void lone_stage(struct lone *lone, const struct cell *cell, const struct 
     stage->copy = (int)cell->index + 1;
     stage->cell = cell->index;
     stage->milestone = m;
-    stage->parent = m == 0 ? -1 : lone->stages - 2;
+    stage->parent = milestone->parent < 0 ? -1 : first + milestone->parent;
     if (stage->kind == STAGE_TRUNK) stage->start_step = 0;
     stage->training_flops = training_flops(plan, cell, milestone, stage->start_step);
     stage->first_need = lone->need_count;
-    if (stage->needs > 0) {
+    for (int n = 0; n < milestone->needs; n++) {
         lone->need = memory_grow(lone->need, &lone->need_capacity, (size_t)lone->need_count + 1, sizeof *lone->need);
-        lone->need[lone->need_count++] = first + path->pretrained;
+        lone->need[lone->need_count++] = first + milestone->need[n];
     }
     lone_views(lone, stage, milestone_groups(path, m, cell->sequence), cell, index);
 }

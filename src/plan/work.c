@@ -8,7 +8,7 @@ static const struct finetune_recipe *recipe_of(const struct cell *cell, int plac
     return place == 0 ? &cell->settings.first : &cell->settings.second;
 }
 
-static double finetune_flops(const struct plan *plan, const struct cell *cell, int place)
+double finetune_flops(const struct plan *plan, const struct cell *cell, int place)
 {
     const struct finetune_recipe *recipe = recipe_of(cell, place);
     const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
@@ -22,6 +22,8 @@ double training_flops(const struct plan *plan, const struct cell *cell, const st
     switch (milestone->kind) {
     case STAGE_INITIAL: return 0;
     case STAGE_FINETUNE: return finetune_flops(plan, cell, milestone->place);
+    case STAGE_BRANCH: return branch_flops(plan, cell, milestone);
+    case STAGE_KINDS:
     case STAGE_TRUNK:
     case STAGE_COOLDOWN: break;
     }
@@ -30,20 +32,39 @@ double training_flops(const struct plan *plan, const struct cell *cell, const st
 }
 
 /* A forward pass is a third of a training step. */
+double scoring_flops(const struct plan *plan, const struct cell *cell, int place)
+{
+    const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
+    int64_t asked = cell->settings.evaluate.items;
+    double items = asked == 0 || asked > task->test_items ? task->test_items : (double)asked;
+    return shape_training_flops(&cell->shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
+}
+
 double measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                        unsigned groups)
 {
     if (groups == 0) return 0;
+    if (milestone->kind == STAGE_BRANCH) return branch_measuring_flops(plan, cell, milestone);
     int domains = plan->facts.domains + plan->facts.task_domains;
     double tokens = (double)cell->settings.evaluate.tokens * domains;
     double flops = shape_training_flops(&cell->shape, tokens, cell->shape.context, true) / 3;
-    for (int place = 0; place <= milestone->place; place++) {
-        const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
-        int64_t asked = cell->settings.evaluate.items;
-        double items = asked == 0 || asked > task->test_items ? task->test_items : (double)asked;
-        flops += shape_training_flops(&cell->shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
-    }
+    for (int place = 0; place <= milestone->place; place++) flops += scoring_flops(plan, cell, place);
     return flops;
+}
+
+double plan_tokens_per_step(const struct plan *plan, int stage)
+{
+    const struct stage *at = &plan->stage[stage];
+    int64_t steps = at->stop_step - at->start_step;
+    struct cell cell;
+    cell_resolve(plan->sweep, &plan->facts, at->cell, &cell);
+    if (at->kind == STAGE_BRANCH) {
+        struct milestone milestone = stage_milestone(at);
+        return steps > 0 ? branch_tokens(plan, &cell, &milestone) / (double)steps : 0;
+    }
+    if (at->kind != STAGE_FINETUNE) return (double)cell.steps.tokens_per_step;
+    const struct finetune_recipe *recipe = recipe_of(&cell, at->place);
+    return (double)recipe->batch * plan->facts.task[cell.sequence->task[at->place]].mean_tokens;
 }
 
 int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
@@ -97,7 +118,7 @@ static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
     plan->steps_tree += stage->stop_step - stage->start_step;
     count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &milestone), has_child[s]);
     /* one pretraining per amount: every pretrained state pays its whole amount, no trunk is shared */
-    if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL)
+    if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL || stage->kind == STAGE_BRANCH)
         plan->flops_one_pretraining_each += stage->training_flops + stage->measuring_flops;
     else if (stage->groups & 1u << GROUP_PRETRAINED)
         plan->flops_one_pretraining_each += training_flops(plan, &cell, &milestone, 0) + stage->measuring_flops;

@@ -48,17 +48,6 @@ void account_finish(struct coordinator *c)
     if (c->self) account->peak_bytes = account->peak_bytes_rank_0;
 }
 
-/* Tokens that one optimiser step of the stage reads. */
-static double tokens_per_step(const struct plan *plan, int stage)
-{
-    const struct stage *at = &plan->stage[stage];
-    struct cell cell;
-    cell_resolve(plan->sweep, &plan->facts, at->cell, &cell);
-    if (at->kind != STAGE_FINETUNE) return (double)cell.steps.tokens_per_step;
-    const struct finetune_recipe *recipe = at->place == 0 ? &cell.settings.first : &cell.settings.second;
-    return (double)recipe->batch * plan->facts.task[cell.sequence->task[at->place]].mean_tokens;
-}
-
 static struct worker_progress worker_progress(struct coordinator *c, struct slot *slot, double now)
 {
     struct worker_progress shown = {.stage = slot->queued > 0 ? slot->queue[0] : -1, .tokens_per_second = NAN};
@@ -66,8 +55,8 @@ static struct worker_progress worker_progress(struct coordinator *c, struct slot
     const struct stage *stage = &c->plan->stage[shown.stage];
     int64_t step = c->self ? c->self->step : slot->step;
     shown.seconds = now - slot->since;
-    if (step > 0 && slot->tokens_per_step == 0) slot->tokens_per_step = tokens_per_step(c->plan, shown.stage);
-    double steps = (double)(step - (stage->kind == STAGE_FINETUNE ? 0 : stage->start_step));
+    if (step > 0 && slot->tokens_per_step == 0) slot->tokens_per_step = plan_tokens_per_step(c->plan, shown.stage);
+    double steps = (double)(step - stage->start_step);
     if (steps > 0 && shown.seconds > 0) shown.tokens_per_second = slot->tokens_per_step * steps / shown.seconds;
     return shown;
 }

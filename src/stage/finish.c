@@ -3,17 +3,16 @@
 
 #include "stage_private.h"
 
-/* Where a field's values go, or NULL when it is not asked for. */
-static double *field_of(const struct job *job, double *record, enum field_id id)
+double *job_field(const struct job *job, double *record, enum field_id id)
 {
     int offset = record_offset(job->assignment->groups, job->workshop->sweep->instruments, &job->assignment->extents,
                                job->assignment->place, (int)id);
     return offset < 0 ? NULL : record + offset;
 }
 
-static void put(const struct job *job, double *record, enum field_id id, double value)
+void job_put(const struct job *job, double *record, enum field_id id, double value)
 {
-    double *field = field_of(job, record, id);
+    double *field = job_field(job, record, id);
     if (field) *field = value;
 }
 
@@ -21,8 +20,8 @@ static void put(const struct job *job, double *record, enum field_id id, double 
 
 static void measure_language(struct job *job, double *record)
 {
-    int domains = job->assignment->extents.domains;
-    double *loss = field_of(job, record, FIELD_LM_LOSS);
+    int domains = job->assignment->extents.length[DIMENSION_DOMAIN];
+    double *loss = job_field(job, record, FIELD_LM_LOSS);
     struct meter *meter = workshop_meter(job->workshop, &job->cell.shape);
     for (int d = 0; d < domains; d++)
         loss[d] = measure_lm_loss(meter, job->workshop->world, job->state, d, job->cell.settings.evaluate.tokens);
@@ -40,43 +39,48 @@ static void put_retention(struct job *job, double *record)
 {
     const struct history *history = &job->state->history;
     double after = history->lm_loss[2 + job->milestone->place];
-    put(job, record, FIELD_LM_RISE, after - history->lm_loss[1]);
-    put(job, record, FIELD_LM_PROGRESS_LOST, lm_progress_lost(history->lm_loss[0], history->lm_loss[1], after));
+    job_put(job, record, FIELD_LM_RISE, after - history->lm_loss[1]);
+    job_put(job, record, FIELD_LM_PROGRESS_LOST, lm_progress_lost(history->lm_loss[0], history->lm_loss[1], after));
 }
 
 /* ---- tasks ---- */
+
+struct score job_score(const struct job *job, int place)
+{
+    uint16_t label_token[CLASSES_MAX];
+    struct readout readout = readout_of(job, place, label_token);
+    return measure_task(workshop_meter(job->workshop, &job->cell.shape), job->workshop->world, job->state,
+                        job->cell.sequence->task[place], &readout, (int)job->cell.settings.evaluate.items);
+}
 
 static void measure_place(struct job *job, double *record, int place)
 {
     const struct world_facts *facts = job->workshop->facts;
     int task = job->cell.sequence->task[place], after = job->milestone->place;
-    uint16_t label_token[CLASSES_MAX];
-    struct readout readout = readout_of(job, place, label_token);
-    struct score score = measure_task(workshop_meter(job->workshop, &job->cell.shape), job->workshop->world, job->state,
-                                      task, &readout, (int)job->cell.settings.evaluate.items);
+    struct score score = job_score(job, place);
     struct history *history = &job->state->history;
     history->accuracy[after][place] = score.accuracy;
     history->loss[after][place] = score.loss;
     history->chance[place] = 1.0 / facts->task[task].classes;
     history->items[place] = score.items;
-    double *accuracy = field_of(job, record, FIELD_ACCURACY), *loss = field_of(job, record, FIELD_LOSS);
-    double *log_odds = field_of(job, record, FIELD_LOG_ODDS);
+    double *accuracy = job_field(job, record, FIELD_ACCURACY), *loss = job_field(job, record, FIELD_LOSS);
+    double *log_odds = job_field(job, record, FIELD_LOG_ODDS);
     accuracy[place] = score.accuracy;
     loss[place] = score.loss;
     log_odds[place] = score.log_odds;
     if (place == after)
-        put(job, record, FIELD_FAILED_RUN, score_failed(score.accuracy, score.items, facts->task[task].majority));
+        job_put(job, record, FIELD_FAILED_RUN, score_failed(score.accuracy, score.items, facts->task[task].majority));
 }
 
 static void put_forgetting(struct job *job, double *record)
 {
     struct forgetting forgetting = forgetting_of(&job->state->history, job->milestone->place + 1);
-    put(job, record, FIELD_FORGETTING, forgetting.normalised);
-    put(job, record, FIELD_FORGETTING_DROP, forgetting.drop);
-    put(job, record, FIELD_FORGETTING_LOSS_RISE, forgetting.loss_rise);
-    put(job, record, FIELD_FORGETTING_MAXIMUM, forgetting.maximum);
-    put(job, record, FIELD_FORGETTING_RELATIVE, forgetting.relative);
-    put(job, record, FIELD_BACKWARD_TRANSFER, forgetting.backward_transfer);
+    job_put(job, record, FIELD_FORGETTING, forgetting.normalised);
+    job_put(job, record, FIELD_FORGETTING_DROP, forgetting.drop);
+    job_put(job, record, FIELD_FORGETTING_LOSS_RISE, forgetting.loss_rise);
+    job_put(job, record, FIELD_FORGETTING_MAXIMUM, forgetting.maximum);
+    job_put(job, record, FIELD_FORGETTING_RELATIVE, forgetting.relative);
+    job_put(job, record, FIELD_BACKWARD_TRANSFER, forgetting.backward_transfer);
 }
 
 /* ---- training itself ---- */
@@ -84,14 +88,14 @@ static void put_forgetting(struct job *job, double *record)
 /* Layers of this model into the places of the sweep's largest: embedding, blocks from the bottom, final always last. */
 static void put_layers(const struct job *job, const double *own, double *field)
 {
-    int layers = job->cell.shape.layers, places = job->assignment->extents.layers;
+    int layers = job->cell.shape.layers, places = job->assignment->extents.length[DIMENSION_LAYER];
     for (int l = 0; l <= layers; l++) field[l] = own[l];
     field[places - 1] = own[layers + 1];
 }
 
 static void put_displacement(struct job *job, double *record)
 {
-    double own[LAYERS_MAX + 2], *field = field_of(job, record, FIELD_DISPLACEMENT);
+    double own[LAYERS_MAX + 2], *field = job_field(job, record, FIELD_DISPLACEMENT);
     if (!field) return;
     measure_displacement(job->state, job->pretrained, own);
     put_layers(job, own, field);
@@ -100,18 +104,22 @@ static void put_displacement(struct job *job, double *record)
 static void put_trace(struct job *job, double *record)
 {
     const struct trace *trace = &job->state->trace;
-    double own[LAYERS_MAX + 2], *norms = field_of(job, record, FIELD_GRADIENT_NORM);
-    double *curve = field_of(job, record, FIELD_CURVE_LOSS);
+    double own[LAYERS_MAX + 2], *norms = job_field(job, record, FIELD_GRADIENT_NORM);
+    double *curve = job_field(job, record, FIELD_CURVE_LOSS);
     if (trace->steps == 0) return;
     for (int l = 0; l < job->cell.shape.layers + 2; l++) own[l] = trace->norm_sum[l] / (double)trace->steps;
     if (norms) put_layers(job, own, norms);
-    for (int p = 0; curve && p < job->assignment->extents.points; p++)
+    for (int p = 0; curve && p < job->assignment->extents.length[DIMENSION_POINT]; p++)
         if (trace->loss_count[p] > 0) curve[p] = trace->loss_sum[p] / (double)trace->loss_count[p];
 }
 
 void job_measure(struct job *job, double *record)
 {
     if (job->assignment->groups == 0) return; /* a cut in a trunk is nobody's amount */
+    if (job->milestone->kind == STAGE_BRANCH) {
+        job_measure_branch(job, record);
+        return;
+    }
     measure_language(job, record);
     put_trace(job, record);
     if (job->milestone->place < 0) return;

@@ -66,43 +66,48 @@ static int make_pretrained(struct job *job, train_pause_f *pause, void *context,
 }
 
 /* The state that a place starts from: the parent's weights, with a head for the task where it needs a new one. */
-static struct state *starting_state(const struct job *job)
+static struct state *starting_state(const struct job *job, const struct learning *learning)
 {
     const struct settings *settings = &job->cell.settings;
-    const struct task_facts *task = &job->workshop->facts->task[job->cell.sequence->task[job->milestone->place]];
+    const struct task_facts *task = &job->workshop->facts->task[job->cell.sequence->task[learning->at]];
     double deviation = settings->model.initial_deviation;
-    bool first = job->milestone->place == 0;
     if (settings->head == HEAD_PER_TASK)
-        return state_with_head(job->parent, task->name, task->classes, job->cell.seed, job->milestone->place,
-                               deviation);
-    if (settings->head == HEAD_SHARED && first)
+        return state_with_head(job->parent, task->name, task->classes, job->cell.seed, learning->place, deviation);
+    if (settings->head == HEAD_SHARED && state_find_head(job->parent, "shared") < 0)
         return state_with_head(job->parent, "shared", CLASSES_MAX, job->cell.seed, 0, deviation);
     return state_copy(job->parent, false);
 }
 
-static int make_finetuned(struct job *job, train_pause_f *pause, void *context, struct error *err)
+int job_learn(struct job *job, const struct learning *learning, train_pause_f *pause, void *context, struct error *err)
 {
     const struct settings *settings = &job->cell.settings;
-    int place = job->milestone->place;
     uint16_t label_token[CLASSES_MAX];
-    struct state *start = starting_state(job);
+    struct state *start = starting_state(job, learning);
     start->step = 0;
     take_state(job, start, 0);
     state_destroy(&start);
     if (is_trained(job)) return 0;
     struct finetuning finetuning = {
-        .recipe = place == 0 ? settings->first : settings->second,
-        .task = job->cell.sequence->task[place],
-        .place = place,
+        .recipe = learning->recipe,
+        .task = job->cell.sequence->task[learning->at],
+        .place = learning->place,
         .seed = job->cell.seed,
         .items = (int)settings->train_items,
-        .readout = readout_of(job, place, label_token),
+        .readout = readout_of(job, learning->at, label_token),
     };
     struct trainer *trainer = workshop_trainer(job->workshop, &job->cell);
     double before = trainer_data_seconds(trainer);
     int status = train_finetune(trainer, job->workshop->world, &finetuning, pause, context, job->state, err);
     job->data_seconds = trainer_data_seconds(trainer) - before;
     return status;
+}
+
+static int make_finetuned(struct job *job, train_pause_f *pause, void *context, struct error *err)
+{
+    const struct settings *settings = &job->cell.settings;
+    int place = job->milestone->place;
+    struct learning learning = {place, place, place == 0 ? settings->first : settings->second};
+    return job_learn(job, &learning, pause, context, err);
 }
 
 static int make_state(struct job *job, train_pause_f *pause, void *context, struct error *err)
@@ -112,6 +117,8 @@ static int make_state(struct job *job, train_pause_f *pause, void *context, stru
     case STAGE_TRUNK:
     case STAGE_COOLDOWN: return make_pretrained(job, pause, context, err);
     case STAGE_FINETUNE: return make_finetuned(job, pause, context, err);
+    case STAGE_BRANCH: return job_make_branch(job, pause, context, err);
+    case STAGE_KINDS: break;
     }
     return 0;
 }
@@ -131,8 +138,7 @@ static void fail_record(struct stage_result *result)
 /* Before the first step here. */
 static int64_t step_before(const struct job *job)
 {
-    if (job->begun) return job->begun->step;
-    return job->milestone->kind == STAGE_FINETUNE ? 0 : job->assignment->start_step;
+    return job->begun ? job->begun->step : job->assignment->start_step;
 }
 
 /* Training sees a loss or a gradient that is not finite; what its last step made of the weights nobody has looked at.
@@ -148,7 +154,7 @@ static int check_weights(const struct state *state, struct error *err)
 
 static bool pauses(const struct job *job, train_pause_f *pause, void *context)
 {
-    if (job->milestone->kind == STAGE_INITIAL) return false;
+    if (job->milestone->stop_step == job->assignment->start_step) return false; /* nothing is trained */
     return !is_trained(job) || (pause && pause(context, job->state->step));
 }
 
@@ -174,7 +180,11 @@ static int carry_out(struct job *job, train_pause_f *pause, void *context, struc
 int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
               train_pause_f *pause, void *context, struct stage_result *result, struct error *err)
 {
-    struct job job = {.workshop = workshop, .assignment = assignment, .parent = inputs->parent, .begun = inputs->begun};
+    struct job job = {.workshop = workshop,
+                      .assignment = assignment,
+                      .parent = inputs->parent,
+                      .needs = inputs->needs,
+                      .begun = inputs->begun};
     *result = (struct stage_result){0};
     resolve_job(&job);
     CHECK((job.parent == NULL) == (job.milestone->kind == STAGE_INITIAL), "a stage of kind %s with%s a parent",

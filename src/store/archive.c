@@ -45,12 +45,18 @@ static int read_instruments(const struct hdf *hdf, unsigned *instruments)
 
 static int read_extents(const struct hdf *hdf, struct record_extents *extents)
 {
-    int extent[EXTENTS];
-    TRY(hdf_read_whole(hdf, STAGES_EXTENTS, H5T_NATIVE_INT, EXTENTS, extent));
-    bool right =
-        extent[0] >= 1 && extent[1] >= 1 && extent[1] <= LAYERS_MAX + 2 && extent[2] >= 1 && extent[2] <= POINTS_MAX;
-    if (!right) return damaged_table(hdf, "the lengths of its records are impossible");
-    *extents = (struct record_extents){.domains = extent[0], .layers = extent[1], .points = extent[2]};
+    static const int most[DIMENSION_COUNT] = {
+        [DIMENSION_DOMAIN] = 2 * DOMAINS_MAX, [DIMENSION_LAYER] = LAYERS_MAX + 2, [DIMENSION_POINT] = POINTS_MAX};
+    struct record_extents found;
+    int64_t known; /* an earlier version knew fewer, and no field had the others */
+    TRY(hdf_count(hdf, STAGES_EXTENTS, &known));
+    for (int d = 0; d < DIMENSION_COUNT; d++) found.length[d] = 1;
+    if (known < 1 || known > DIMENSION_COUNT) return damaged_table(hdf, "dimensions of records that are not known");
+    TRY(hdf_read_whole(hdf, STAGES_EXTENTS, H5T_NATIVE_INT, known, found.length));
+    for (int d = 0; d < DIMENSION_COUNT; d++)
+        if (found.length[d] < 1 || found.length[d] > most[d])
+            return damaged_table(hdf, "the lengths of its records are impossible");
+    *extents = found;
     return 0;
 }
 
@@ -82,7 +88,7 @@ static int check_rows(const struct hdf *hdf, const struct plan *plan)
 {
     for (int r = 0; r < plan->rows; r++) {
         const struct stage *stage = &plan->tree[r];
-        if (stage->kind < STAGE_INITIAL || stage->kind > STAGE_FINETUNE) return damaged_table(hdf, "a kind of stage");
+        if (stage->kind < STAGE_INITIAL || stage->kind >= STAGE_KINDS) return damaged_table(hdf, "a kind of stage");
         if (stage->place < -1 || stage->place >= PLACES_MAX) return damaged_table(hdf, "a place in a sequence");
         if (stage->parent < -1 || stage->parent >= r) return damaged_table(hdf, "a parent");
     }

@@ -288,7 +288,7 @@ static int task_create(const struct hdf *hdf, const struct sweep *sweep)
 
 static int domain_create(const struct hdf *hdf, const struct plan *plan)
 {
-    struct coordinate coordinate = coordinate_of_texts("domain", plan->extents.domains);
+    struct coordinate coordinate = coordinate_of_texts("domain", plan->extents.length[DIMENSION_DOMAIN]);
     coordinate.long_name = "reference domain of language modelling; those reserved for tasks come last";
     for (int i = 0; i < coordinate.length; i++) coordinate.texts[i] = memory_text(plan->facts.domain[i].name);
     return create_and_reset(hdf, &coordinate);
@@ -322,8 +322,8 @@ int coordinates_create(const struct hdf *hdf, const struct plan *plan)
     for (int a = 0; a < sweep->axis_count; a++) TRY(axis_create(hdf, sweep, &sweep->axes[a]));
     TRY(task_create(hdf, sweep));
     TRY(domain_create(hdf, plan));
-    TRY(layer_create(hdf, plan->extents.layers));
-    return plan->extents.points > 0 ? point_create(hdf, plan->extents.points) : 0;
+    TRY(layer_create(hdf, plan->extents.length[DIMENSION_LAYER]));
+    return plan->extents.length[DIMENSION_POINT] > 0 ? point_create(hdf, plan->extents.length[DIMENSION_POINT]) : 0;
 }
 
 /* ---- the attribute `coordinates` ---- */

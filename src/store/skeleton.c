@@ -76,7 +76,7 @@ static int create_constant(const struct hdf *hdf, const struct plan *plan, const
     const double missing = NAN;
     struct dimensions dimensions;
     axes_dimensions(plan, constant->axis_count, constant->axis, &dimensions);
-    if (constant->per_domain) dimensions_add(&dimensions, "domain", plan->extents.domains);
+    if (constant->per_domain) dimensions_add(&dimensions, "domain", plan->extents.length[DIMENSION_DOMAIN]);
     hid_t dataset = hdf_dataset(hdf, constant->name, H5T_NATIVE_DOUBLE, &dimensions, &missing, constant->values);
     if (dataset < 0) return -1;
     int status = hdf_attribute_text(hdf, dataset, "long_name", constant->long_name);

@@ -44,9 +44,9 @@ static int put_ids(const struct hdf *hdf, const struct stage *stage, int rows)
 _Static_assert(sizeof(enum stage_kind) == sizeof(int), "kinds are stored by their memory");
 static int put_kind_names(const struct hdf *hdf)
 {
-    const char *names[STAGE_FINETUNE + 1];
-    for (int kind = 0; kind <= STAGE_FINETUNE; kind++) names[kind] = stage_kind_name((enum stage_kind)kind);
-    return hdf_put_texts(hdf, "stages/kind_names", STAGE_FINETUNE + 1, names);
+    const char *names[STAGE_KINDS];
+    for (int kind = 0; kind < STAGE_KINDS; kind++) names[kind] = stage_kind_name((enum stage_kind)kind);
+    return hdf_put_texts(hdf, "stages/kind_names", STAGE_KINDS, names);
 }
 
 static int put_marks(const struct hdf *hdf, int rows)
@@ -86,9 +86,8 @@ static int put_record_form(const struct hdf *hdf, const struct plan *plan)
     int count = 0;
     for (int i = 0; i < INSTRUMENT_COUNT; i++)
         if (plan->sweep->instruments & 1u << i) names[count++] = instrument_name((enum instrument)i);
-    int extents[EXTENTS] = {plan->extents.domains, plan->extents.layers, plan->extents.points};
     TRY(hdf_put_texts(hdf, STAGES_INSTRUMENTS, count, names));
-    return hdf_put(hdf, STAGES_EXTENTS, H5T_NATIVE_INT, EXTENTS, extents);
+    return hdf_put(hdf, STAGES_EXTENTS, H5T_NATIVE_INT, DIMENSION_COUNT, plan->extents.length);
 }
 
 int stages_create(const struct hdf *hdf, const struct plan *plan)

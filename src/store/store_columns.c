@@ -18,7 +18,7 @@ void axes_dimensions(const struct plan *plan, int axis_count, const int *axis, s
     const struct sweep *sweep = plan->sweep;
     dimensions->count = 0;
     for (int i = 0; i < axis_count; i++) {
-        if (axis[i] < 0)
+        if (axis[i] < 0) /* TASK_OF_FIRST or TASK_OF_LAST */
             dimensions_add(dimensions, "task", sweep->task_count);
         else
             dimensions_add(dimensions, sweep->axes[axis[i]].name, sweep->axes[axis[i]].length);
@@ -27,19 +27,18 @@ void axes_dimensions(const struct plan *plan, int axis_count, const int *axis, s
 
 void column_dimensions(const struct plan *plan, const struct column *column, struct dimensions *dimensions)
 {
-    static const char *const names[] = {
-        [EXTENT_DOMAIN] = "domain", [EXTENT_LAYER] = "layer", [EXTENT_POINT] = "point", [EXTENT_PLACES] = NULL};
     const struct group_layout *layout = &plan->group[column->group];
     axes_dimensions(plan, layout->axis_count, layout->axis, dimensions);
     if (column->field < 0) return;
-    const char *name = names[fields_table[column->field].extent];
-    if (name) dimensions_add(dimensions, name, column->extent);
+    const struct field *field = &fields_table[column->field];
+    for (int d = 0; d < field->dimensions; d++)
+        dimensions_add(dimensions, dimension_name(field->dimension[d]), plan->extents.length[field->dimension[d]]);
 }
 
 int column_offset(const struct plan *plan, const struct column *column, unsigned groups, int place)
 {
     int offset = record_offset(groups, plan->sweep->instruments, &plan->extents, place, column->field);
-    return offset < 0 ? -1 : offset + column->part;
+    return offset < 0 ? -1 : offset + column->part * column->extent;
 }
 
 int column_stage(const struct plan *plan, const struct column *column, int64_t place)
@@ -78,10 +77,8 @@ static int add_field(const struct plan *plan, int group, int id, struct column *
 {
     const struct field *field = &fields_table[id];
     if (!(field->groups & 1u << group) || !(plan->sweep->instruments & 1u << field->instrument)) return 0;
-    bool by_place = field->extent == EXTENT_PLACES;
-    int parts = by_place ? group - GROUP_PLACE + 1 : 1;
-    int extent = by_place ? 1 : field_length(field->id, &plan->extents, 0);
-    if (extent == 0) return 0;
+    int parts = field->by_place ? group - GROUP_PLACE + 1 : 1;
+    int extent = field_width(field->id, &plan->extents);
     for (int part = 0; part < parts; part++) {
         column[part] = (struct column){.group = group, .field = id, .part = part, .extent = extent};
         field_variable(group, field->id, part, column[part].name, sizeof column[part].name);

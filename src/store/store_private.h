@@ -14,7 +14,6 @@ enum {
     ID_BYTES = 16,
     MARK_WORDS = 4,    /* status, checksum low, checksum high, check of these and the row */
     ATTEMPT_WORDS = 4, /* flags and deaths, step, furthest, check as of marks */
-    EXTENTS = 3,       /* domains, layers, points */
     PLACES_NAME_BYTES = 64,
     CERTIFICATES = 64, /* places for runs of one sweep; the last is reused when they are full */
 };

@@ -29,12 +29,40 @@ static int record_length(const struct plan *plan, const struct stage *stage)
     return record_offset(stage->groups, plan->sweep->instruments, &plan->extents, stage->place, FIELD_COUNT);
 }
 
-/* One field of `there` numbers where `length` are asked for.  False: what would be left out holds numbers. */
-static bool refit_field(const double *from, int there, double *to, int length)
+struct blocks { /* a field as a row of blocks along its first dimension, the others inside them */
+    int count, width;
+};
+
+static struct blocks blocks_of(enum field_id id, const struct record_extents *extents)
 {
-    for (int i = 0; i < length; i++) to[i] = i < there ? from[i] : NAN;
-    for (int i = length; i < there; i++)
+    const struct field *field = &fields_table[id];
+    if (field->dimensions == 0) return (struct blocks){1, 1};
+    int count = extents->length[field->dimension[0]];
+    return (struct blocks){count, field_width(id, extents) / count};
+}
+
+/* `there` blocks where `count` are asked for.  False: what would be left out holds numbers. */
+static bool refit_blocks(const double *from, int there, double *to, int count, int width)
+{
+    for (int i = 0; i < count * width; i++) to[i] = i < there * width ? from[i] : NAN;
+    for (int i = count * width; i < there * width; i++)
         if (!isnan(from[i])) return false;
+    return true;
+}
+
+/* One field, once for each of its parts.  Only its first dimension may have another length. */
+static bool refit_field(enum field_id id, const struct record_extents *old, const double *from,
+                        const struct record_extents *new, double *to, int parts)
+{
+    struct blocks there = blocks_of(id, old), here = blocks_of(id, new);
+    bool layers = fields_table[id].dimensions > 0 && fields_table[id].dimension[0] == DIMENSION_LAYER;
+    int width = here.width, last = layers ? 1 : 0; /* the final norm, whatever stands before it */
+    if (there.width != width) return false;
+    for (int p = 0; p < parts; p++, from += there.count * width, to += here.count * width) {
+        if (!refit_blocks(from, there.count - last, to, here.count - last, width)) return false;
+        for (int i = 0; layers && i < width; i++)
+            to[(here.count - 1) * width + i] = from[(there.count - 1) * width + i];
+    }
     return true;
 }
 
@@ -50,11 +78,8 @@ static bool refit(const struct taking *taking, const struct stage *stage, int ol
         int at = record_offset(old->tree[old_row].groups, old->sweep->instruments, &old->extents, stage->place, id);
         if ((to < 0) != (at < 0)) return false;
         if (to < 0) continue;
-        int length = field_length((enum field_id)id, &plan->extents, stage->place);
-        int there = field_length((enum field_id)id, &old->extents, stage->place);
-        bool layers = fields_table[id].extent == EXTENT_LAYER && length > 0 && there > 0;
-        if (layers) record[to + --length] = from[at + --there];
-        if (!refit_field(from + at, there, record + to, length)) return false;
+        int parts = fields_table[id].by_place ? stage->place + 1 : 1;
+        if (!refit_field((enum field_id)id, &old->extents, from + at, &plan->extents, record + to, parts)) return false;
     }
     return true;
 }

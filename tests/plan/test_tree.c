@@ -17,7 +17,7 @@ static void counts_are_those_of_the_minimal_tree(void **context)
 {
     (void)context;
     struct planned planned = plan_of(GRID, true);
-    int kinds[4] = {0}, places[2] = {0};
+    int kinds[STAGE_KINDS] = {0}, places[2] = {0};
     for (int s = 0; s < planned.plan->stages; s++) {
         kinds[planned.plan->stage[s].kind]++;
         if (planned.plan->stage[s].place >= 0) places[planned.plan->stage[s].place]++;

@@ -128,9 +128,10 @@ static void every_step_belongs_to_the_first_point_that_ends_at_or_after_it(void 
 static void fields_of_a_record_stand_one_after_the_other(void **context)
 {
     (void)context;
-    const struct record_extents extents = {.domains = 7, .layers = 4, .points = 9};
-    for (unsigned groups = 1; groups < 1u << GROUPS_MAX; groups = groups * 3 + 1)
+    const struct record_extents extents = {.length = {7, 4, 9}};
+    for (uint64_t bits = 1; bits < UINT64_C(1) << GROUPS_MAX; bits = bits * 3 + 1)
         for (int place = -1; place < PLACES_MAX; place++) {
+            unsigned groups = (unsigned)bits;
             int next = 0;
             for (int f = 0; f < FIELD_COUNT; f++) {
                 int offset = record_offset(groups, ~0u, &extents, place, f);

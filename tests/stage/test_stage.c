@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tree_runner.h"
@@ -26,7 +27,8 @@ static void every_stage_leaves_a_state_and_finite_scores(void **context)
         assert_non_null(run.result[s].state);
         assert_int_equal(run.result[s].record_length, plan_record_length(run.plan, s));
         if (stage->groups == 0) continue;
-        for (int d = 0; d < run.plan->extents.domains; d++) assert_true(tree_field(&run, s, FIELD_LM_LOSS)[d] > 0);
+        for (int d = 0; d < run.plan->extents.length[DIMENSION_DOMAIN]; d++)
+            assert_true(tree_field(&run, s, FIELD_LM_LOSS)[d] > 0);
         for (int p = 0; p <= stage->place; p++) assert_true(tree_field(&run, s, FIELD_ACCURACY)[p] >= 0);
         if (stage->place >= 0) assert_true(isfinite(*tree_field(&run, s, FIELD_LM_RISE)));
     }
@@ -39,7 +41,7 @@ static void layers_of_a_small_model_leave_the_places_of_larger_ones_empty(void *
     (void)context;
     struct tree_run run;
     tree_run(WORLD SMALL TUNE "axes: {size: [a, b], tokens: [4Ki], variety: [4], seed: 1}\n", &run);
-    assert_int_equal(run.plan->extents.layers, 5);
+    assert_int_equal(run.plan->extents.length[DIMENSION_LAYER], 5);
     for (int s = 0; s < run.plan->stages; s++) {
         if (run.plan->stage[s].place < 0) continue;
         const double *moved = tree_field(&run, s, FIELD_DISPLACEMENT);
@@ -71,7 +73,7 @@ static void a_second_task_at_learning_rate_0_forgets_exactly_nothing(void **cont
         assert_true(*tree_field(&run, s, FIELD_FORGETTING_LOSS_RISE) == 0);
         assert_true(*tree_field(&run, s, FIELD_BACKWARD_TRANSFER) == 0);
         assert_true(isnan(forgetting) || forgetting == 0);
-        for (int d = 0; d < run.plan->extents.domains; d++)
+        for (int d = 0; d < run.plan->extents.length[DIMENSION_DOMAIN]; d++)
             assert_true(tree_field(&run, s, FIELD_LM_LOSS)[d] == tree_field(&run, stage->parent, FIELD_LM_LOSS)[d]);
         assert_true(*tree_field(&run, s, FIELD_LM_RISE) == *tree_field(&run, stage->parent, FIELD_LM_RISE));
     }
@@ -169,22 +171,35 @@ static void a_loss_that_is_not_finite_is_a_failed_stage_with_a_reason(void **con
     tree_run_reset(&run);
 }
 
-static void curves_off_leaves_every_other_number_as_it_was(void **context)
+/* Every stage of `without` is in `with`, and their records agree but for what the instrument fills. */
+static void assert_only_adds(const struct tree_run *with, const struct tree_run *without, int instrument)
+{
+    assert_common_states_equal(without, with, without->plan->stages);
+    for (int s = 0; s < without->plan->stages; s++)
+        for (int f = 0; f < FIELD_COUNT; f++) {
+            const struct stage *stage = &without->plan->stage[s];
+            if (!(fields_table[f].groups & stage->groups) || (int)fields_table[f].instrument == instrument) continue;
+            if (!(without->sweep->instruments & 1u << fields_table[f].instrument)) continue;
+            int length = field_length((enum field_id)f, &with->plan->extents, stage->place);
+            assert_memory_equal(tree_field(with, tree_find(with, stage->state), (enum field_id)f),
+                                tree_field(without, s, (enum field_id)f), (size_t)length * sizeof(double));
+        }
+}
+
+static void an_instrument_leaves_every_number_of_the_others_as_it_was(void **context)
 {
     (void)context;
     struct tree_run with, without;
-    tree_run(ONE("8Ki") "measure: [curves]\n", &with);
     tree_run(ONE("8Ki") "measure: []\n", &without);
-    assert_common_states_equal(&with, &without, with.plan->stages);
-    for (int s = 0; s < with.plan->stages; s++)
-        for (int f = 0; f < FIELD_COUNT; f++) {
-            const struct stage *stage = &with.plan->stage[s];
-            if (!(fields_table[f].groups & stage->groups) || fields_table[f].instrument == INSTRUMENT_CURVES) continue;
-            int length = field_length((enum field_id)f, &with.plan->extents, stage->place);
-            assert_memory_equal(tree_field(&with, s, (enum field_id)f), tree_field(&without, s, (enum field_id)f),
-                                (size_t)length * sizeof(double));
-        }
-    tree_run_reset(&with);
+    for (int i = 0; i < INSTRUMENT_COUNT; i++) {
+        char yaml[1024];
+        if (instrument_always((enum instrument)i)) continue;
+        snprintf(yaml, sizeof yaml, "%smeasure: [%s]\n", ONE("8Ki"), instrument_name((enum instrument)i));
+        tree_run(yaml, &with);
+        for (int s = 0; s < with.plan->stages; s++) assert_string_equal(with.failure[s], "");
+        assert_only_adds(&with, &without, i);
+        tree_run_reset(&with);
+    }
     tree_run_reset(&without);
 }
 
@@ -208,7 +223,7 @@ int main(void)
         cmocka_unit_test(bits_do_not_depend_on_what_ran_before),
         cmocka_unit_test(heads_and_objectives_of_all_kinds_run),
         cmocka_unit_test(a_loss_that_is_not_finite_is_a_failed_stage_with_a_reason),
-        cmocka_unit_test(curves_off_leaves_every_other_number_as_it_was),
+        cmocka_unit_test(an_instrument_leaves_every_number_of_the_others_as_it_was),
         cmocka_unit_test(trees_give_back_all_their_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

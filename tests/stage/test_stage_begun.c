@@ -13,7 +13,7 @@ static const char sweep[] =
     "model: {context: 32, sizes: {a: {layers: 2, width: 8, heads: 2}}}\n"
     "pretrain: {batch: 4, warmup: 256}\nevaluate: {tokens: 128, items: 64}\n"
     "finetune: {batch: 4, steps: 6, learning_rate: 1e-2}\n"
-    "axes: {tokens: [2Ki, 4Ki], variety: [2], model.objective: [causal, masked], seed: 1}\nmeasure: [curves]\n";
+    "axes: {tokens: [2Ki, 4Ki], variety: [2], model.objective: [causal, masked], seed: 1}\nmeasure: all\n";
 
 struct stop_at {
     int64_t step;
@@ -79,7 +79,8 @@ static void a_stage_paused_at_any_step_goes_on_to_the_same_bits(void **context)
     int trained = 0;
     for (int s = 0; s < bench.run.plan->stages; s++) {
         const struct stage *stage = &bench.run.plan->stage[s];
-        for (int64_t step = stage->start_step; stage->parent >= 0 && step <= stage->stop_step; step++) {
+        if (stage->start_step == stage->stop_step) continue; /* nothing to pause */
+        for (int64_t step = stage->start_step; step <= stage->stop_step; step++) {
             struct stop_at stop = {.step = step};
             struct stage_result first = carry_out(&bench, s, NULL, &stop);
             assert_true(first.paused && first.state->step == step);

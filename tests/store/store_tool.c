@@ -88,7 +88,7 @@ static int count_wrong(struct store_reader *reader, const struct plan *plan, con
     for (int s = 0; s < plan->stages; s++) {
         const struct view *view = plan_views(plan, s);
         if (status[plan->stage[s].row] != STATUS_DONE || view->group != GROUP_INITIAL) continue;
-        if (loss.values[view->index * plan->extents.domains] != plan->stage[s].row) wrong++;
+        if (loss.values[view->index * plan->extents.length[DIMENSION_DOMAIN]] != plan->stage[s].row) wrong++;
     }
     variable_reset(&loss);
     return wrong;

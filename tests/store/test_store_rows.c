@@ -240,7 +240,7 @@ static void a_flipped_bit_in_a_row_or_a_mark_is_found(void **state)
         assert_flip_is_found("pretrained_curve_loss", byte);
     }
     for (off_t place = 0; place < plan->group[GROUP_PRETRAINED].cells; place++) /* views of shared stages too */
-        assert_flip_is_found("pretrained_lm_loss", place * plan->extents.domains * 8);
+        assert_flip_is_found("pretrained_lm_loss", place * plan->extents.length[DIMENSION_DOMAIN] * 8);
     assert_flip_is_found("status_first", 0);
 }
 
@@ -306,7 +306,7 @@ static void damage_in_places_that_no_stage_fills_is_found_and_restored(void **st
         flip(data_of("status_third") + place, 1);
         flip(data_of("third_accuracy_first") + place * 8 + 7, 6); /* a number now */
         flip(data_of("third_accuracy_first") + place * 8, 0);     /* the same place */
-        flip(data_of("third_lm_loss") + (place * plan->extents.domains + 1) * 8,
+        flip(data_of("third_lm_loss") + (place * plan->extents.length[DIMENSION_DOMAIN] + 1) * 8,
              3); /* still missing, but not as made */
         assert_int_equal(count_strays(), 3);
     }
@@ -458,7 +458,7 @@ static void what_one_rank_finds_wrong_all_ranks_hear(void **state)
     const struct plan *plan = fixture->plan;
     struct record_extents wrong = plan->extents;
     if (ranks == 1) skip();
-    wrong.layers++;
+    wrong.length[DIMENSION_LAYER]++;
     struct plan *outline = plan_outline(&fixture->sweep, &plan->facts, &plan->numerics, &wrong, plan->rows);
     struct store *store = NULL;
     create(plan);

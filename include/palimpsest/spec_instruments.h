@@ -1,0 +1,46 @@
+/* Instruments: what `measure:` switches, the dimensions their numbers have, and the branches they add: stages beside a
+ * cell's own path of pretraining and fine-tuning. */
+#ifndef PALIMPSEST_SPEC_INSTRUMENTS_H
+#define PALIMPSEST_SPEC_INSTRUMENTS_H
+
+#include <stdbool.h>
+
+/* X(word in the sweep file, name): those that are always on come first. */
+#define INSTRUMENTS(X)                                                                                                 \
+    X("scores", SCORES) X("forgetting", FORGETTING) X("retention", RETENTION) X("stability", STABILITY)                \
+    X("curves", CURVES) X("transfer", TRANSFER)
+#define INSTRUMENT_ENUM(word, name) INSTRUMENT_##name,
+enum instrument { INSTRUMENTS(INSTRUMENT_ENUM) INSTRUMENT_COUNT };
+#undef INSTRUMENT_ENUM
+const char *instrument_name(enum instrument instrument);
+bool instrument_always(enum instrument instrument);
+
+/* Dimensions of a field beside those of the grid, X(name in the results file, name). */
+#define DIMENSIONS(X) X("domain", DOMAIN) X("layer", LAYER) X("point", POINT)
+#define DIMENSION_ENUM(word, name) DIMENSION_##name,
+enum dimension { DIMENSIONS(DIMENSION_ENUM) DIMENSION_COUNT };
+#undef DIMENSION_ENUM
+const char *dimension_name(enum dimension dimension);
+/* Their lengths in one sweep: of the longest model, task and training, so that all cells have the same. */
+struct record_extents {
+    int length[DIMENSION_COUNT]; /* at least 1; layer counts embedding, blocks, final */
+};
+
+/* A branch starts from the state of its cell's pretraining, or of the first or last place of its sequence, and nothing
+ * of the cell's own path starts from it.  It fills one group of variables, which has its name. */
+enum branch { BRANCH_ALONE, BRANCH_TRANSFER, BRANCHES };
+enum branch_from { FROM_PRETRAINED, FROM_FIRST, FROM_LAST };
+enum branch_per { PER_SEQUENCE, PER_FIRST_TASK, PER_LAST_TASK }; /* what of the sequence its numbers depend on */
+struct branch_rule {
+    const char *name, *meaning;
+    enum instrument instrument;
+    enum branch_from from;
+    enum branch_per per;
+    bool second;         /* its numbers depend on finetune.second */
+    bool bare;           /* its variables have the fields' names; else NAME_FIELD */
+    int needs;
+    enum branch need[2]; /* branches of the same cell from its pretrained state, whose states this one reads */
+};
+extern const struct branch_rule branches_table[BRANCHES];
+
+#endif

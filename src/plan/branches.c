@@ -1,0 +1,116 @@
+/* The stages that instruments add beside a cell's own path: which there are, their ids, and what they cost.  An id is
+ * the hash of the parent and of everything that the branch does with it; see stage/branch_stage.c for that. */
+#include "plan_private.h"
+
+static int last_place(const struct cell *cell) { return cell->sequence->length - 1; }
+
+static const struct task_facts *last_task(const struct cell *cell, const struct world_facts *facts)
+{
+    return &facts->task[cell->sequence->task[last_place(cell)]];
+}
+
+bool branch_wanted(const struct sweep *sweep, enum branch branch)
+{
+    return (sweep->instruments & 1u << branches_table[branch].instrument) != 0;
+}
+
+static int parent_on(const struct path *path, enum branch_from from)
+{
+    if (from == FROM_PRETRAINED) return path->pretrained;
+    return from == FROM_FIRST ? path->first : path->last;
+}
+
+static int find_on(const struct path *path, enum branch branch)
+{
+    for (int m = 0; m < path->length; m++)
+        if (path->stage[m].branch == (int)branch) return m;
+    CHECK(false, "a path without the branch %s, which another one needs", branches_table[branch].name);
+    return -1;
+}
+
+static int64_t branch_steps(const struct cell *cell, enum branch branch)
+{
+    switch (branch) {
+    case BRANCH_ALONE: return cell->settings.second.steps;
+    case BRANCH_TRANSFER:
+    case BRANCHES: break;
+    }
+    return 0;
+}
+
+static void add_recipe(struct hasher *hasher, const struct cell *cell, const struct world_facts *facts,
+                       enum branch branch)
+{
+    switch (branch) {
+    case BRANCH_ALONE: add_finetuning(hasher, cell, last_task(cell, facts), 1); break;
+    case BRANCH_TRANSFER:
+    case BRANCHES: break;
+    }
+}
+
+static void append_branch(const struct cell *cell, const struct world_facts *facts, enum branch branch,
+                          struct path *path)
+{
+    const struct branch_rule *rule = &branches_table[branch];
+    int parent = parent_on(path, rule->from);
+    struct milestone milestone = {.kind = STAGE_BRANCH,
+                                  .branch = (int)branch,
+                                  .place = path->stage[parent].place,
+                                  .parent = parent,
+                                  .needs = rule->needs,
+                                  .stop_step = branch_steps(cell, branch)};
+    struct hasher hasher;
+    hasher_init(&hasher, "branch");
+    hasher_add_text(&hasher, "name", rule->name);
+    hasher_add_hash(&hasher, "parent", path->stage[parent].state);
+    for (int n = 0; n < rule->needs; n++) {
+        milestone.need[n] = find_on(path, rule->need[n]);
+        hasher_add_hash(&hasher, "need", path->stage[milestone.need[n]].state);
+    }
+    add_recipe(&hasher, cell, facts, branch);
+    milestone.state = hasher_finish(&hasher);
+    path->stage[path->length++] = milestone;
+}
+
+void append_branches(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
+                     bool from_pretrained, struct path *path)
+{
+    for (int branch = 0; branch < BRANCHES; branch++) {
+        bool early = branches_table[branch].from == FROM_PRETRAINED;
+        if (early == from_pretrained && branch_wanted(sweep, (enum branch)branch))
+            append_branch(cell, facts, (enum branch)branch, path);
+    }
+}
+
+/* ---- cost ---- */
+
+double branch_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
+{
+    switch ((enum branch)milestone->branch) {
+    case BRANCH_ALONE: return finetune_flops(plan, cell, last_place(cell));
+    case BRANCH_TRANSFER:
+    case BRANCHES: break;
+    }
+    return 0;
+}
+
+double branch_tokens(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
+{
+    double items = (double)(cell->settings.second.batch * milestone->stop_step);
+    switch ((enum branch)milestone->branch) {
+    case BRANCH_ALONE: return items * last_task(cell, &plan->facts)->mean_tokens;
+    case BRANCH_TRANSFER:
+    case BRANCHES: break;
+    }
+    return 0;
+}
+
+double branch_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
+{
+    switch ((enum branch)milestone->branch) {
+    case BRANCH_ALONE: return scoring_flops(plan, cell, last_place(cell));
+    case BRANCH_TRANSFER:
+    case BRANCHES: break;
+    }
+    return 0;
+}
