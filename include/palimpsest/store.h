@@ -102,7 +102,11 @@ struct variable { /* one variable of the root, whole */
     char units[NAME_MAX_BYTES], long_name[256];
 };
 int store_read_variable(struct store_reader *reader, const char *name, struct variable *variable, struct error *err);
+/* The same without its numbers: values stays NULL. */
+int store_measure_variable(struct store_reader *reader, const char *name, struct variable *variable, struct error *err);
 void variable_reset(struct variable *variable);
+/* Names of the variables of the root that hold numbers, in alphabetical order; name[*count], the array: memory_free. */
+int store_read_names(struct store_reader *reader, char ***name, int *count, struct error *err);
 /* Labels of a dimension: the strings of its coordinate, numbers printed; labels[*count] and the array: memory_free. */
 int store_read_labels(struct store_reader *reader, const char *dimension, char ***labels, int *count,
                       struct error *err);

@@ -28,6 +28,7 @@ struct options {
     int rank_counts;                  /* none: the usual ones */
     const char *output; /* -o */
     const char *speed_from;
+    const char *by, *metric;                    /* summary: what to show, and along which axis; NULL: was not given */
     const char *numerics;                       /* the core asked for; NULL: none was */
     const char *sweep; /* verify: where the sweep file of the results lies now; bench train: whose shapes */
     int threads;       /* that share the kernels of a rank */
@@ -40,7 +41,7 @@ struct options {
     const char *save;                           /* file for the speeds measured */
     double stage_seconds;                       /* bench schedule: that a stage sleeps */
     enum keep keep;
-    bool json, explain, no_sharing, fresh, retry_failed, break_lock, help, verbose;
+    bool csv, json, explain, no_sharing, fresh, retry_failed, break_lock, help, verbose;
 };
 enum command {
     COMMAND_PLAN,
@@ -261,6 +262,8 @@ void progress_show(void *display, const struct plan *plan, const struct progress
 char *format_count(double count, char *text, size_t size);      /* 12.3k, 4.56M */
 char *format_bytes(double bytes, char *text, size_t size);      /* 1.2 MiB */
 char *format_duration(double seconds, char *text, size_t size); /* 1 h 02 min, 3.4 s */
+/* Columns that a line on stdout may have: what COLUMNS says, else those of the terminal; 120 where it is none. */
+int format_columns(void);
 void print_certificate(const struct certificate *certificate, FILE *out);
 
 #endif

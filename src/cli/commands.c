@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli_private.h"
+#include "palimpsest/answer.h"
 #include "palimpsest/cli.h"
 
 static const struct command_row {
@@ -17,7 +18,8 @@ static const struct command_row {
                      command_run, true},
     [COMMAND_STATUS] = {"status", "status RESULTS.h5 [options]", "progress of a running or stopped sweep",
                         command_status, false},
-    [COMMAND_SUMMARY] = {"summary", "summary RESULTS.h5", "the answer as a table", command_summary, false},
+    [COMMAND_SUMMARY] = {"summary", "summary RESULTS.h5 [options]", "the answer as tables, or as CSV", command_summary,
+                         false},
     [COMMAND_VERIFY] = {"verify", "verify RESULTS.h5 [options]",
                         "checks every checksum, computes some stages again, and compares every bit", command_verify,
                         false},
@@ -57,6 +59,10 @@ static void print_help(enum command command)
 {
     printf("usage: palimpsest %s\n\n%s\n\n", rows[command].usage, rows[command].help);
     options_print(command, stdout);
+    if (command == COMMAND_SUMMARY) {
+        puts("\ncolumns of the CSV, one line for each metric, axis and value:\n");
+        answer_csv_columns(stdout);
+    }
     if (command != COMMAND_RUN) return;
     puts("\n"
          "In a batch job the time limit is the tighter of --time-limit and the end of the job, which is taken from\n"

@@ -1,5 +1,8 @@
 /* Numbers for people. */
 #include <math.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli_private.h"
 
@@ -40,6 +43,17 @@ char *format_duration(double seconds, char *text, size_t size)
     else
         snprintf(text, size, "%.1f days", seconds / 86400);
     return text;
+}
+
+int format_columns(void)
+{
+    const char *given = getenv("COLUMNS");
+    struct winsize window;
+    int columns = given ? atoi(given) : 0;
+    if (columns > 0) return columns;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0)
+        return window.ws_col;
+    return 120;
 }
 
 static void print_share(const char *cause, double seconds, double whole, FILE *out)

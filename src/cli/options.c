@@ -58,6 +58,9 @@ enum option_id {
     OPTION_BENCH_OUTPUT,
     OPTION_RANK_COUNTS,
     OPTION_BENCH_SEED,
+    OPTION_BY,
+    OPTION_METRIC,
+    OPTION_CSV,
 };
 
 static const struct option_row {
@@ -74,6 +77,11 @@ static const struct option_row {
     {OPTION_EXPLAIN, "explain", NULL, PLAN, "print every resolved value and where it came from"},
     {OPTION_JSON, "json", NULL, PLAN | STATUS | BENCH_TRAIN | BENCH_SCHEDULE | BENCH_SIMULATE, "print JSON"},
     {OPTION_SAMPLES, "samples", "N", WORLD, "sample texts per domain and task (default 2)"},
+    {OPTION_BY, "by", "AXIS", SUMMARY,
+     "only along this axis, or another dimension of the metric; default: along every axis"},
+    {OPTION_METRIC, "metric", "NAME", SUMMARY,
+     "another variable of the results: any that has seeds; default: forgetting, language modelling, transfer"},
+    {OPTION_CSV, "csv", NULL, SUMMARY, "lines of values with all digits instead of tables; columns below"},
     {OPTION_NO_SHARING, "no-sharing", NULL, PLAN | RUN,
      "every cell carries out its whole path; the same numbers, more work"},
     {OPTION_FRESH, "fresh", NULL, RUN, "throw away RESULTS.h5 and its checkpoints and start again"},
@@ -227,6 +235,9 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_SAVE: options->save = value; return 0;
     case OPTION_RANK_COUNTS: return rank_counts_of(value, options, err);
     case OPTION_BENCH_SEED: return number_of("seed", value, 0, INT_MAX, &options->seed, err);
+    case OPTION_BY: options->by = value; return 0;
+    case OPTION_METRIC: options->metric = value; return 0;
+    case OPTION_CSV: options->csv = true; return 0;
     case OPTION_KEEP: return keep_of(value, &options->keep, err);
     case OPTION_EXPLAIN: options->explain = true; return 0;
     case OPTION_JSON: options->json = true; return 0;

@@ -227,7 +227,11 @@ int command_summary(const struct options *options, struct error *err)
     struct store_reader *reader = NULL;
     TRY(store_reader_open(options->file, &reader, err));
     warn_of_damage(options->file);
-    int status = answer_summary(reader, stdout, err);
+    struct answer_request request = {
+        .by = options->by, .metric = options->metric, .columns = format_columns(), .csv = options->csv};
+    int status = answer_summary(reader, &request, stdout, err);
+    bool named = status != 0 && strncmp(err->text, options->file, strlen(options->file)) == 0;
+    if (status != 0 && !named) error_prefix(err, "%s", options->file);
     store_reader_close(&reader);
     return status;
 }

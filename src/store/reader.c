@@ -53,8 +53,11 @@ int results_open(const char *path, hid_t *file, struct error *err)
     hdf_begin();
     TRY(results_look(path, err));
     struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
-    if (hdf.file < 0)
-        return hdf_fail(err, path, "is damaged or cut short (restore it from a copy, or move it away and run anew)");
+    if (hdf.file < 0) {
+        hdf_fail(err, path, "is damaged or cut short (restore it from a copy, or move it away and run anew)");
+        if (err) err->kind = ERROR_INPUT; /* it can be read, and is wrong */
+        return -1;
+    }
     if (check_format(&hdf) != 0) {
         H5Fclose(hdf.file);
         return -1;
@@ -243,19 +246,24 @@ static bool is_numeric(hid_t dataset)
     return kind == H5T_FLOAT || kind == H5T_INTEGER;
 }
 
-static int read_variable(const struct hdf *hdf, hid_t dataset, const char *name, struct variable *variable)
+static int read_outline(const struct hdf *hdf, hid_t dataset, const char *name, struct variable *variable)
 {
     if (!is_numeric(dataset)) return error_set(hdf->err, ERROR_INPUT, "%s: %s does not hold numbers", hdf->path, name);
     TRY(measure_variable(hdf, dataset, name, variable));
     TRY(read_note(hdf, dataset, "units", variable->units, sizeof variable->units));
-    TRY(read_note(hdf, dataset, "long_name", variable->long_name, sizeof variable->long_name));
+    return read_note(hdf, dataset, "long_name", variable->long_name, sizeof variable->long_name);
+}
+
+static int read_values(const struct hdf *hdf, hid_t dataset, const char *name, struct variable *variable)
+{
     variable->values = memory_array((size_t)variable->count, sizeof *variable->values);
     if (H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, variable->values) >= 0) return 0;
     memory_free(variable->values);
     return hdf_fail(hdf->err, hdf->path, "%s cannot be read", name);
 }
 
-int store_read_variable(struct store_reader *reader, const char *name, struct variable *variable, struct error *err)
+static int read_variable(struct store_reader *reader, const char *name, bool values, struct variable *variable,
+                         struct error *err)
 {
     struct hdf hdf = reading(reader, err);
     struct variable found = {.dimensions = 0};
@@ -264,10 +272,21 @@ int store_read_variable(struct store_reader *reader, const char *name, struct va
         H5Eclear2(H5E_DEFAULT);
         return error_set(err, ERROR_INPUT, "%s: there is no variable %s", hdf.path, name);
     }
-    int status = read_variable(&hdf, dataset, name, &found);
+    int status = read_outline(&hdf, dataset, name, &found);
+    if (status == 0 && values) status = read_values(&hdf, dataset, name, &found);
     H5Dclose(dataset);
     if (status == 0) *variable = found;
     return status;
+}
+
+int store_read_variable(struct store_reader *reader, const char *name, struct variable *variable, struct error *err)
+{
+    return read_variable(reader, name, true, variable, err);
+}
+
+int store_measure_variable(struct store_reader *reader, const char *name, struct variable *variable, struct error *err)
+{
+    return read_variable(reader, name, false, variable, err);
 }
 
 void variable_reset(struct variable *variable)
@@ -275,6 +294,41 @@ void variable_reset(struct variable *variable)
     memory_free(variable->values);
     variable->values = NULL;
     variable->count = 0;
+}
+
+struct names { /* while the root is walked */
+    char **name;
+    size_t count, capacity;
+};
+
+static herr_t keep_numeric(hid_t root, const char *name, const H5L_info_t *link, void *context)
+{
+    struct names *names = context;
+    H5O_info_t facts;
+    (void)link;
+    if (H5Oget_info_by_name(root, name, &facts, H5P_DEFAULT) < 0) return -1;
+    if (facts.type != H5O_TYPE_DATASET) return 0;
+    hid_t dataset = H5Dopen2(root, name, H5P_DEFAULT);
+    if (dataset < 0) return -1;
+    if (is_numeric(dataset)) {
+        names->name = memory_grow(names->name, &names->capacity, names->count + 1, sizeof *names->name);
+        names->name[names->count++] = memory_text(name);
+    }
+    H5Dclose(dataset);
+    return 0;
+}
+
+int store_read_names(struct store_reader *reader, char ***name, int *count, struct error *err)
+{
+    struct names names = {.count = 0};
+    if (H5Literate(reader->file, H5_INDEX_NAME, H5_ITER_INC, NULL, keep_numeric, &names) < 0) {
+        for (size_t i = 0; i < names.count; i++) memory_free(names.name[i]);
+        memory_free(names.name);
+        return hdf_fail(err, reader->path, "its variables cannot be listed");
+    }
+    *name = names.name;
+    *count = (int)names.count;
+    return 0;
 }
 
 /* ---- labels ---- */

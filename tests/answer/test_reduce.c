@@ -64,11 +64,50 @@ static void a_dimension_that_is_not_there_gives_the_mean_over_all(void **context
     reduction_reset(&reduction);
 }
 
+/* Along pair each value is 10 more than the one before it, whatever the size and the seed. */
+static void changes_are_taken_between_neighbours_in_the_same_places(void **context)
+{
+    (void)context;
+    size_t blocks = memory_count().blocks;
+    struct variable variable = variable_of_counting();
+    struct reduction reduction;
+    reduce_changes(&variable, "pair", &reduction);
+    assert_int_equal(reduction.values, 3);
+    assert_true(isnan(reduction.mean[0]) && isnan(reduction.mean[1])); /* nothing is before the first */
+    assert_int_equal(reduction.used[0], 0);
+    for (int p = 2; p < 6; p++) assert_true(reduction.mean[p] == 10);
+    assert_int_equal(reduction.used[1], 4); /* 2 sizes, 2 seeds */
+    reduction_reset(&reduction);
+    reduce_changes(&variable, "size", &reduction);
+    assert_true(reduction.mean[2] == 100 && reduction.mean[3] == 100);
+    reduction_reset(&reduction);
+    assert_int_equal(memory_count().blocks, blocks);
+}
+
+/* Size 0 has only pair 0 left in seed 0, and there the sizes differ by 100; the means over what is left, 0 and 110,
+ * would differ by 110. */
+static void a_change_leaves_out_places_of_which_one_side_is_missing(void **context)
+{
+    (void)context;
+    struct variable variable = variable_of_counting();
+    struct reduction reduction;
+    values[2] = values[4] = NAN;
+    reduce(&variable, "size", &reduction);
+    assert_true(reduction.mean[2] - reduction.mean[0] == 110);
+    reduction_reset(&reduction);
+    reduce_changes(&variable, "size", &reduction);
+    assert_true(reduction.mean[2] == 100 && reduction.mean[3] == 100);
+    assert_int_equal(reduction.used[1], 4); /* 1 pair in seed 0, 3 in seed 1 */
+    reduction_reset(&reduction);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(means_are_taken_over_everything_but_the_dimension_and_the_seed),
         cmocka_unit_test(missing_values_are_left_out_and_counted),
+        cmocka_unit_test(changes_are_taken_between_neighbours_in_the_same_places),
+        cmocka_unit_test(a_change_leaves_out_places_of_which_one_side_is_missing),
         cmocka_unit_test(a_dimension_that_is_not_there_gives_the_mean_over_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
