@@ -77,7 +77,7 @@ struct estimate {
 /* estimate[rows->count]: memory_free. */
 struct estimate *estimate_rows(const struct metric *metric, const struct rows *rows);
 
-/* ---- summary_table.c: columns of text, folded into panels where they do not fit ---- */
+/* ---- summary_table.c: running text, and columns of text, folded into panels where they do not fit ---- */
 
 enum { HEAD_BYTES = 64, NARROWEST = 40 };
 struct table_column {
@@ -96,6 +96,8 @@ struct table_column *table_add(struct table *table, bool left, const char *head)
 /* Prints all columns, as many beside each other as fit; `columns` below NARROWEST count as that. */
 void table_print(const struct table *table, int columns, FILE *out);
 void table_reset(struct table *table);
+/* Running text: words in lines of at most so many columns. */
+void text_print(const char *text, int columns, FILE *out);
 
 /* ---- strip.c: an interval as a picture in one line ---- */
 

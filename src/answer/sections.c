@@ -9,22 +9,6 @@ enum { STRIP = 20 };
 
 /* ---- running text ---- */
 
-static void print_wrapped(const char *text, int columns, FILE *out)
-{
-    int used = 0;
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-        if (used > 0 && used + 1 + length > columns) {
-            fputc('\n', out);
-            used = 0;
-        }
-        used += fprintf(out, "%s%.*s", used > 0 ? " " : "", length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', out);
-}
-
 static void print_title(const struct metric *metric, int columns, FILE *out)
 {
     const struct variable *variable = &metric->variable;
@@ -32,7 +16,7 @@ static void print_title(const struct metric *metric, int columns, FILE *out)
     char *text = memory_format("%s: %s%s%s%s", metric->name, variable->long_name, plain ? "" : " (",
                                plain ? "" : variable->units, plain ? "" : ")");
     fputc('\n', out);
-    print_wrapped(text, columns, out);
+    text_print(text, columns, out);
     memory_free(text);
 }
 
@@ -53,7 +37,7 @@ static void print_counts(const struct estimate *all, const char *missing, int co
     add_count(text, sizeof text, all->count[FAILED], "of failed runs");
     add_count(text, sizeof text, all->count[PENDING], "not in yet");
     add_count(text, sizeof text, all->count[EXCLUDED], "excluded by the sweep");
-    print_wrapped(text, columns, out);
+    text_print(text, columns, out);
 }
 
 /* ---- columns of numbers ---- */
@@ -282,16 +266,15 @@ static void print_legend(const struct rows *rows, bool usual, int columns, FILE 
     if (rows->hidden.name) {
         char *text = memory_format("%s has %lld values: --by %s shows them.", rows->hidden.name,
                                    (long long)rows->hidden.values, rows->hidden.name);
-        print_wrapped(text, columns, out);
+        text_print(text, columns, out);
         memory_free(text);
     }
-    print_wrapped(
-        "[low, high]: 95 % t interval over paired seeds, each with the mean of its cells; in the picture o is "
-        "the mean, --- the interval, | zero, < and > go on beyond it. Rows average the cells that are there; "
-        "a change is between the same cells and seeds of both rows.",
-        columns, out);
+    text_print("[low, high]: 95 % t interval over paired seeds, each with the mean of its cells; in the picture o is "
+               "the mean, --- the interval, | zero, < and > go on beyond it. Rows average the cells that are there; "
+               "a change is between the same cells and seeds of both rows.",
+               columns, out);
     if (usual)
-        print_wrapped(
+        text_print(
             "learnt: cells whose earlier task was learnt at all, of those that are in; failed: runs that did not "
             "beat the majority class. Accuracies before -> after the last task. Other numbers: --metric NAME.",
             columns, out);

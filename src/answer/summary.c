@@ -61,20 +61,25 @@ static int count_stages(struct store_reader *reader, struct progress_counts *cou
     return result;
 }
 
-static int print_progress(struct store_reader *reader, const struct progress_counts *counts, FILE *out,
+static int print_progress(struct store_reader *reader, const struct progress_counts *counts, int columns, FILE *out,
                           struct error *err)
 {
     struct store_origin origin;
     TRY(store_read_origin(reader, &origin, err));
     int done = counts->count[STATUS_DONE], skipped = counts->count[STATUS_SKIPPED];
-    int failed = counts->count[STATUS_FAILED] + counts->count[STATUS_DIVERGED];
-    fprintf(out, "sweep %s: %d of %d stages done, %d failed, %d skipped\n", origin.name, done, counts->rows, failed,
-            skipped);
+    int failed = counts->count[STATUS_FAILED] + counts->count[STATUS_DIVERGED], ended = done + failed + skipped;
+    char *text = memory_format("sweep %s: %d of %d stages done, %d failed, %d skipped", origin.name, done, counts->rows,
+                               failed, skipped);
+    text_print(text, columns, out);
+    memory_free(text);
     store_origin_reset(&origin);
-    if (done + failed + skipped < counts->rows)
-        fprintf(out, "unfinished, %.0f %% of the stages have ended: what follows is of what is in so far\n",
-                100.0 * (done + failed + skipped) / counts->rows);
-    if (counts->damaged > 0) fprintf(out, "%d rows are damaged and count as not in yet\n", counts->damaged);
+    if (ended < counts->rows) {
+        text = memory_format("unfinished, %.0f %% of the stages have ended: what follows is of what is in so far",
+                             100.0 * ended / counts->rows);
+        text_print(text, columns, out);
+        memory_free(text);
+    }
+    if (counts->damaged > 0) fprintf(out, "%d damaged rows count as not in yet\n", counts->damaged);
     return 0;
 }
 
@@ -82,7 +87,7 @@ static int print_answer(struct store_reader *reader, const struct answer_request
                         const struct progress_counts *counts, const struct rows *rows, FILE *out, struct error *err)
 {
     if (request->csv) return csv_print(reader, request, rows, out, err);
-    TRY(print_progress(reader, counts, out, err));
+    TRY(print_progress(reader, counts, request->columns < NARROWEST ? NARROWEST : request->columns, out, err));
     return sections_print(reader, request, rows, out, err);
 }
 

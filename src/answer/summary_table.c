@@ -1,9 +1,26 @@
-/* Columns of text.  Those that do not fit beside each other follow in further panels, each with the labels again. */
+/* Running text, and columns of text.  Those that do not fit beside each other follow in further panels, each with the
+ * labels again. */
 #include <string.h>
 
 #include "answer_private.h"
 
 enum { LABEL_WIDEST = 32, GAP = 2, INDENT = 2 };
+
+void text_print(const char *text, int columns, FILE *out)
+{
+    int used = 0;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (used > 0 && used + 1 + length > columns) {
+            fputc('\n', out);
+            used = 0;
+        }
+        used += fprintf(out, "%s%.*s", used > 0 ? " " : "", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
 
 struct table_column *table_add(struct table *table, bool left, const char *head)
 {
@@ -45,16 +62,18 @@ static int column_width(const struct table *table, int c)
 
 static int indent_of(const struct row *row) { return row->dimension ? INDENT : 0; }
 
-/* A label that is longer than this stands on a line of its own. */
-static int label_width(const struct table *table, int columns)
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+/* A label that is longer than this stands on a line of its own; the widest column has room beside it. */
+static int label_width(const struct table *table, int columns, int widest)
 {
-    int width = 0, most = columns / 3 < LABEL_WIDEST ? columns / 3 : LABEL_WIDEST;
+    int width = 0, most = smaller(smaller(columns / 3, LABEL_WIDEST), larger(columns - GAP - widest, 0));
     for (int r = 0; r < table->rows->count; r++) {
         const struct row *row = &table->rows->row[r];
         width = larger(width, indent_of(row) + width_of(row->label));
         if (row->dimension) width = larger(width, width_of(row->dimension));
     }
-    return width < most ? width : most;
+    return smaller(width, most);
 }
 
 struct panel { /* columns first .. end - 1 beside each other */
@@ -114,8 +133,9 @@ void table_print(const struct table *table, int columns, FILE *out)
 {
     columns = larger(columns, NARROWEST);
     int *width = memory_array((size_t)table->columns, sizeof *width);
-    for (int c = 0; c < table->columns; c++) width[c] = column_width(table, c);
-    struct panel panel = {.label = label_width(table, columns), .width = width};
+    int widest = 0;
+    for (int c = 0; c < table->columns; c++) widest = larger(widest, width[c] = column_width(table, c));
+    struct panel panel = {.label = label_width(table, columns, widest), .width = width};
     while (panel.first < table->columns) {
         int used = panel.label + GAP + width[panel.first];
         for (panel.end = panel.first + 1; panel.end < table->columns; panel.end++) {

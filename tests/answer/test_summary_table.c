@@ -100,12 +100,44 @@ static void a_terminal_narrower_than_forty_is_taken_for_forty(void **context)
     table_reset(&table);
 }
 
+/* 29 letters and a gap leave 9 for the labels of 40 columns. */
+static void labels_give_way_to_the_widest_column(void **context)
+{
+    (void)context;
+    static struct row wide_row[] = {{"size", 0, "standard"}};
+    static const struct rows wide_rows = {.row = wide_row, .count = 1};
+    struct table table = {.rows = &wide_rows};
+    struct table_column *column = table_add(&table, false, "mean");
+    column->cell[0] = memory_text("-10.123 [-100.123,  -10.123]-");
+    char *text = printed(&table, 40);
+    assert_string_equal(text, "                                    mean\n"
+                              "size\n"
+                              "  standard\n"
+                              "           -10.123 [-100.123,  -10.123]-\n");
+    free(text);
+    table_reset(&table);
+}
+
+static void running_text_is_broken_between_words(void **context)
+{
+    (void)context;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    text_print("nothing learnt, nothing  forgotten", 15, out);
+    fclose(out);
+    assert_string_equal(text, "nothing learnt,\nnothing\nforgotten\n");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_stand_beside_each_other_with_a_line_for_each_axis),
         cmocka_unit_test(what_does_not_fit_follows_with_the_labels_again),
         cmocka_unit_test(a_label_that_is_too_long_has_a_line_of_its_own),
+        cmocka_unit_test(labels_give_way_to_the_widest_column),
+        cmocka_unit_test(running_text_is_broken_between_words),
         cmocka_unit_test(a_terminal_narrower_than_forty_is_taken_for_forty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

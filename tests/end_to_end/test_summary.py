@@ -20,7 +20,7 @@ from sentences import run_sentences, sentence
 
 FOLDER = scratch_folder()
 SEEDS = 3
-T_95_TWO_DEGREES = 4.302652729911275  # Student's t for three seeds, two-sided: (2p - 1) sqrt(2 / (4 p (1 - p))), p = .975
+T_95_TWO_DEGREES = 0.95 * math.sqrt(2 / (4 * 0.975 * 0.025))  # Student's t for three seeds, two-sided, in closed form
 COUNTS = ("present", "missing", "failed", "pending", "excluded")
 
 
@@ -80,7 +80,7 @@ def check_lines(results, metric, lines):
             labels = [str(label.decode() if isinstance(label, bytes) else label) for label in variable(results, line["axis"])]
             at, along = labels.index(line["value"]), names.index(line["axis"])
             here = values.take([at], along)
-            if at > 0 and line["axis"] in ("size", "tokens", "variety"):
+            if at > 0 and line["axis"] in ("size", "tokens", "variety", "layer"):
                 change = interval(by_seed(here - values.take([at - 1], along), names))
                 for key, expected in zip(("change", "change_low", "change_high"), change):
                     assert close(line[key], expected), (key, line, expected)
