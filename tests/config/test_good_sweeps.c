@@ -71,6 +71,58 @@ static void quickstart_is_read(void **state)
     sweep_destroy(&sweep);
 }
 
+/* Cells that no rule takes away. */
+static int64_t cells_left(const struct sweep *sweep)
+{
+    int64_t cells = 1, left = 0;
+    for (int a = 0; a < sweep->axis_count; a++) cells *= sweep->axes[a].length;
+    for (int64_t cell = 0; cell < cells; cell++) {
+        int index[AXES_MAX];
+        bool excluded = false;
+        int64_t rest = cell;
+        for (int a = sweep->axis_count - 1; a >= 0; a--) {
+            index[a] = (int)(rest % sweep->axes[a].length);
+            rest /= sweep->axes[a].length;
+        }
+        for (int e = 0; e < sweep->exclusion_count && !excluded; e++) {
+            excluded = true;
+            for (int a = 0; a < sweep->axis_count; a++) {
+                const bool *chosen = sweep->exclusions[e].chosen[a];
+                excluded = excluded && (!chosen || chosen[index[a]]);
+            }
+        }
+        left += !excluded;
+    }
+    return left;
+}
+
+/* Each claim's axis has enough values, amount 0 is there, every pair in both orders, and as many seeds as a claim
+ * needs; of the two rates one at a time leaves its usual value, at one variety: 1 + 2 + 2 of 9, of 1 + 3 + 3 of 16. */
+static void assert_answers_the_question(const char *path, int sizes, int amounts, int varieties, int sequences,
+                                        int seeds, int64_t others)
+{
+    struct sweep *sweep = read_file(path);
+    const struct axis *tokens = axis_of(sweep, AXIS_TOKENS);
+    assert_int_equal(sizes, axis_of(sweep, AXIS_SIZE)->length);
+    assert_int_equal(amounts, tokens->length);
+    assert_true(tokens->members[0].values.amount[0].value == 0);
+    assert_int_equal(varieties, axis_of(sweep, AXIS_VARIETY)->length);
+    assert_int_equal(sequences, axis_of(sweep, AXIS_PAIR)->length);
+    assert_int_equal(sweep->task_count * (sweep->task_count - 1), sequences);
+    assert_int_equal(seeds, axis_of(sweep, AXIS_SEED)->length);
+    assert_int_equal(4, sweep->claim_count);
+    for (int c = 0; c < sweep->claim_count; c++) assert_true(sweep->claims[c].minimum_seeds <= seeds);
+    assert_int_equal((int64_t)sizes * amounts * sequences * seeds * (varieties + others), cells_left(sweep));
+    sweep_destroy(&sweep);
+}
+
+static void the_sweeps_about_forgetting_ask_what_they_say(void **state)
+{
+    (void)state;
+    assert_answers_the_question(SWEEPS "forgetting.yaml", 5, 5, 4, 6, 5, 4);
+    assert_answers_the_question(SWEEPS "forgetting-full.yaml", 9, 7, 6, 12, 10, 6);
+}
+
 static void text_sweep_is_read(void **state)
 {
     (void)state;
@@ -249,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_smallest_sweep_has_defaults_for_all_else),
         cmocka_unit_test(quickstart_is_read),
+        cmocka_unit_test(the_sweeps_about_forgetting_ask_what_they_say),
         cmocka_unit_test(text_sweep_is_read),
         cmocka_unit_test(every_section_arrives),
         cmocka_unit_test(axes_keep_the_order_and_the_labels_of_the_file),
