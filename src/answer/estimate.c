@@ -106,13 +106,13 @@ static struct interval interval_at(const struct reduction *reduction, int value)
     return interval_of(reduction->mean + (size_t)value * (size_t)reduction->seeds, reduction->seeds, LEVEL);
 }
 
-static void count_places(const struct metric *metric, const char *dimension, int value, struct estimate *estimate)
+static void count_places(const struct metric *metric, const char *dimension, struct estimate *estimate)
 {
     int along = dimension_find(&metric->variable, dimension);
     for (int64_t i = 0; i < metric->variable.count; i++) {
-        if (along >= 0 && dimension_index(&metric->variable, along, i) != value) continue;
-        estimate->count[metric->presence[i]]++;
-        if (metric->presence[i] == PRESENT) estimate->sum += metric->variable.values[i];
+        struct estimate *here = &estimate[along < 0 ? 0 : dimension_index(&metric->variable, along, i)];
+        here->count[metric->presence[i]]++;
+        if (metric->presence[i] == PRESENT) here->sum += metric->variable.values[i];
     }
 }
 
@@ -124,10 +124,10 @@ static void estimate_dimension(const struct metric *metric, const struct row *fi
     if (dimension && dimension_find(&metric->variable, dimension) < 0) return;
     reduce(&metric->variable, dimension, &means);
     if (dimension && is_ordered(dimension)) reduce_changes(&metric->variable, dimension, &changes);
+    count_places(metric, dimension, estimate);
     for (int v = 0; v < means.values; v++) {
         estimate[v].applies = true;
         estimate[v].value = interval_at(&means, v);
-        count_places(metric, dimension, v, &estimate[v]);
         if (v >= changes.values) continue;
         estimate[v].change = interval_at(&changes, v);
         estimate[v].compared = changes.used[v];

@@ -194,25 +194,40 @@ int store_read_provenance(struct store_reader *reader, int row, struct stage_pro
 
 /* ---- variables ---- */
 
-static herr_t keep_scale_name(hid_t dataset, unsigned dimension, hid_t scale, void *name)
+struct scale { /* of one dimension */
+    char name[NAME_MAX_BYTES];
+    int64_t length;
+};
+
+static herr_t keep_scale(hid_t dataset, unsigned dimension, hid_t id, void *context)
 {
+    struct scale *scale = context;
     char path[NAME_MAX_BYTES + 1] = "";
     (void)dataset, (void)dimension;
-    H5Iget_name(scale, path, sizeof path);
-    snprintf(name, NAME_MAX_BYTES, "%s", path[0] == '/' ? path + 1 : path);
+    H5Iget_name(id, path, sizeof path);
+    snprintf(scale->name, NAME_MAX_BYTES, "%s", path[0] == '/' ? path + 1 : path);
+    hid_t space = H5Dget_space(id);
+    scale->length = H5Sget_simple_extent_npoints(space);
+    H5Sclose(space);
     return 1;
 }
 
-static void name_dimensions(hid_t dataset, const char *name, struct variable *variable)
+/* Readers step through labels and values side by side, so their lengths must agree. */
+static int name_dimensions(const struct hdf *hdf, hid_t dataset, const char *name, struct variable *variable)
 {
-    bool scale = H5DSis_scale(dataset) > 0; /* is its own dimension */
+    bool own = H5DSis_scale(dataset) > 0; /* is its own dimension */
     for (int i = 0; i < variable->dimensions; i++) {
-        variable->dimension[i][0] = '\0';
-        if (scale)
-            snprintf(variable->dimension[i], NAME_MAX_BYTES, "%s", name);
+        struct scale scale = {.length = variable->length[i]};
+        if (own)
+            snprintf(scale.name, NAME_MAX_BYTES, "%s", name);
         else
-            H5DSiterate_scales(dataset, (unsigned)i, NULL, keep_scale_name, variable->dimension[i]);
+            H5DSiterate_scales(dataset, (unsigned)i, NULL, keep_scale, &scale);
+        if (scale.length != variable->length[i])
+            return error_set(hdf->err, ERROR_INPUT, "%s: %s has another length along %s than %s itself: it is damaged",
+                             hdf->path, name, scale.name, scale.name);
+        snprintf(variable->dimension[i], NAME_MAX_BYTES, "%s", scale.name);
     }
+    return 0;
 }
 
 static int measure_variable(const struct hdf *hdf, hid_t dataset, const char *name, struct variable *variable)
@@ -225,8 +240,7 @@ static int measure_variable(const struct hdf *hdf, hid_t dataset, const char *na
     if (variable->dimensions > (int)(sizeof variable->length / sizeof *variable->length))
         return error_set(hdf->err, ERROR_INPUT, "%s: %s has more dimensions than can be read", hdf->path, name);
     for (int i = 0; i < variable->dimensions; i++) variable->length[i] = (int64_t)length[i];
-    name_dimensions(dataset, name, variable);
-    return 0;
+    return name_dimensions(hdf, dataset, name, variable);
 }
 
 static int read_note(const struct hdf *hdf, hid_t dataset, const char *name, char *note, size_t size)

@@ -229,5 +229,20 @@ def a_sweep_of_which_nothing_is_done_is_refused():
         assert f"{results}: none of its" in done.err and "nothing to summarise" in done.err and not done.out, done
 
 
+@sentence
+def a_dimension_with_fewer_labels_than_values_is_refused():
+    results = FOLDER / "shortened.h5"
+    shutil.copy(finished(), results)
+    with h5py.File(results, "r+") as file:
+        file["forgetting"].dims[0].detach_scale(file["size"])
+        del file["size"]
+        file["size"] = ["nano"]
+        file["size"].make_scale("size")
+        file["forgetting"].dims[0].attach_scale(file["size"])
+    for form in ((), ("--csv",)):
+        done = summary(results, *form, status=2)
+        assert "forgetting has another length along size than size itself" in done.err and not done.out, done
+
+
 if __name__ == "__main__":
     run_sentences()
