@@ -90,17 +90,15 @@ static bool is_metric(struct store_reader *reader, const char *name)
     return dimension_find(&variable, "seed") >= 0 && strcmp(name, "seed") != 0;
 }
 
-static int read_metric_names(struct store_reader *reader, char ***name, int *count, struct error *err)
+static void keep_metrics(struct store_reader *reader, char **name, int *count)
 {
     int kept = 0;
-    TRY(store_read_names(reader, name, count, err));
     for (int i = 0; i < *count; i++)
-        if (is_metric(reader, (*name)[i]))
-            (*name)[kept++] = (*name)[i];
+        if (is_metric(reader, name[i]))
+            name[kept++] = name[i];
         else
-            memory_free((*name)[i]);
+            memory_free(name[i]);
     *count = kept;
-    return 0;
 }
 
 static void add_list(char *text, size_t size, char *const *name, int count)
@@ -110,25 +108,32 @@ static void add_list(char *text, size_t size, char *const *name, int count)
         used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", name[i]);
 }
 
-static int refuse(struct store_reader *reader, const char *wish, struct error *err)
+static int refuse_among(struct store_reader *reader, const char *wish, char **name, int *count, struct error *err)
 {
-    char **name, list[4096] = "";
-    int count;
-    bool there = store_measure_variable(reader, wish, &(struct variable){0}, NULL) == 0;
-    TRY(read_metric_names(reader, &name, &count, err));
-    int nearest = word_nearest(wish, (const char *const *)name, count);
+    char list[4096] = "";
+    bool there = false;
+    for (int i = 0; i < *count; i++) there = there || strcmp(name[i], wish) == 0;
+    if (there) TRY(store_measure_variable(reader, wish, &(struct variable){0}, err)); /* else it is damaged */
+    keep_metrics(reader, name, count);
+    int nearest = word_nearest(wish, (const char *const *)name, *count);
     const char *what = !there                             ? "is no variable of numbers in this file"
                        : strncmp(wish, "status_", 7) == 0 ? "are flags, not numbers; `palimpsest status` counts them"
                                                           : "has no seed dimension, so nothing to average over";
-    if (!there && nearest >= 0) {
-        error_set(err, ERROR_INPUT, "--metric: \"%s\" %s; did you mean %s?", wish, what, name[nearest]);
-    } else {
-        add_list(list, sizeof list, name, count);
-        error_set(err, ERROR_INPUT, "--metric: \"%s\" %s; known are %s", wish, what, list);
-    }
+    if (!there && nearest >= 0)
+        return error_set(err, ERROR_INPUT, "--metric: \"%s\" %s; did you mean %s?", wish, what, name[nearest]);
+    add_list(list, sizeof list, name, *count);
+    return error_set(err, ERROR_INPUT, "--metric: \"%s\" %s; known are %s", wish, what, list);
+}
+
+static int refuse(struct store_reader *reader, const char *wish, struct error *err)
+{
+    char **name;
+    int count;
+    TRY(store_read_names(reader, &name, &count, err));
+    int status = refuse_among(reader, wish, name, &count, err);
     for (int i = 0; i < count; i++) memory_free(name[i]);
     memory_free(name);
-    return -1;
+    return status;
 }
 
 int metric_check(struct store_reader *reader, const char *name, struct error *err)
