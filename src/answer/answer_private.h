@@ -126,7 +126,8 @@ int csv_print(struct store_reader *reader, const struct answer_request *request,
 /* ---- summary.c ---- */
 
 /* The metrics that are shown when none is asked for, as far as the file has them: name[*count], memory_free all. */
-int usual_metrics(struct store_reader *reader, char ***name, int *count, struct error *err);
+void usual_metrics(struct store_reader *reader, char ***name, int *count);
+bool variable_is_there(struct store_reader *reader, const char *name);
 int last_place_of(struct store_reader *reader); /* of the longest sequence: 1 for pairs; 0: no second task */
 
 #endif

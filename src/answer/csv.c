@@ -93,7 +93,7 @@ static int print_usual(struct store_reader *reader, const struct rows *rows, FIL
 {
     char **name;
     int count, status = 0;
-    TRY(usual_metrics(reader, &name, &count, err));
+    usual_metrics(reader, &name, &count);
     for (int i = 0; i < count && status == 0; i++) status = print_metric(reader, name[i], rows, out, err);
     for (int i = 0; i < count; i++) memory_free(name[i]);
     memory_free(name);

@@ -280,18 +280,21 @@ static void print_legend(const struct rows *rows, bool usual, int columns, FILE 
             columns, out);
 }
 
+/* In the order of the page; what an instrument adds is left out where it was not switched on. */
 static int print_usual(struct store_reader *reader, const struct rows *rows, int columns, FILE *out, struct error *err)
 {
     char rise[METRIC_NAME_BYTES];
+    const struct section sections[] = {
+        {"forgetting", "where no earlier task was learnt", "learnt", true, add_to_forgetting},
+        {"forgetting_equal_success", "where an earlier task was not learnt, or the last not that far", "reached", true,
+         add_nothing},
+        {rise, "missing", "cells", false, add_to_language},
+        {"transfer", "missing", "cells", false, add_to_transfer}};
     snprintf(rise, sizeof rise, "%s_lm_rise", place_name(last_place_of(reader)));
-    TRY(print_section(
-        &(struct section){"forgetting", "where no earlier task was learnt", "learnt", true, add_to_forgetting}, rows,
-        reader, columns, out, err));
-    TRY(print_section(&(struct section){rise, "missing", "cells", false, add_to_language}, rows, reader, columns, out,
-                      err));
-    if (store_measure_variable(reader, "transfer", &(struct variable){0}, NULL) != 0) return 0; /* was not asked for */
-    return print_section(&(struct section){"transfer", "missing", "cells", false, add_to_transfer}, rows, reader,
-                         columns, out, err);
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
+        if (variable_is_there(reader, sections[s].metric))
+            TRY(print_section(&sections[s], rows, reader, columns, out, err));
+    return 0;
 }
 
 int sections_print(struct store_reader *reader, const struct answer_request *request, const struct rows *rows,

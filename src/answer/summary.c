@@ -3,7 +3,7 @@
 
 #include "answer_private.h"
 
-static bool is_there(struct store_reader *reader, const char *name)
+bool variable_is_there(struct store_reader *reader, const char *name)
 {
     struct variable variable;
     return store_measure_variable(reader, name, &variable, NULL) == 0;
@@ -15,7 +15,7 @@ int last_place_of(struct store_reader *reader)
     for (int place = 1; place < PLACES_MAX; place++) {
         char name[METRIC_NAME_BYTES];
         snprintf(name, sizeof name, "%s_lm_rise", place_name(place));
-        if (!is_there(reader, name)) break;
+        if (!variable_is_there(reader, name)) break;
         last = place;
     }
     return last;
@@ -23,17 +23,22 @@ int last_place_of(struct store_reader *reader)
 
 static void add_if_there(struct store_reader *reader, const char *name, char **list, int *count)
 {
-    if (is_there(reader, name)) list[(*count)++] = memory_text(name);
+    if (variable_is_there(reader, name)) list[(*count)++] = memory_text(name);
 }
 
-int usual_metrics(struct store_reader *reader, char ***name, int *count, struct error *err)
+void usual_metrics(struct store_reader *reader, char ***name, int *count)
 {
-    static const char *const whole[] = {
-        "forgetting", "forgetting_drop", "second_accuracy_first", "second_accuracy_second",
-        "transfer",   "alone_accuracy",  "pretrained_lm_loss",    "first_failed_run"};
+    static const char *const whole[] = {"forgetting",
+                                        "forgetting_equal_success",
+                                        "forgetting_drop",
+                                        "second_accuracy_first",
+                                        "second_accuracy_second",
+                                        "transfer",
+                                        "alone_accuracy",
+                                        "pretrained_lm_loss",
+                                        "first_failed_run"};
     static const char *const of_last[] = {"failed_run", "lm_rise", "lm_progress_lost"};
     enum { WHOLE = sizeof whole / sizeof *whole, OF_LAST = sizeof of_last / sizeof *of_last };
-    (void)err;
     int last = last_place_of(reader);
     *count = 0;
     *name = memory_array(WHOLE + OF_LAST, sizeof **name);
@@ -43,7 +48,6 @@ int usual_metrics(struct store_reader *reader, char ***name, int *count, struct 
         snprintf(text, sizeof text, "%s_%s", place_name(last), of_last[i]);
         add_if_there(reader, text, *name, count);
     }
-    return 0;
 }
 
 struct progress_counts {
