@@ -17,6 +17,7 @@ struct tensor {
     int layer;         /* 0 embeddings, 1 .. L blocks, L + 1 final norm, L + 2 heads; shared layers: 1 */
     bool decays;       /* weight decay applies: matrices, not norms, biases, embeddings of positions */
 };
+size_t tensor_floats(const struct tensor *tensor);
 struct head_shape {
     char task[NAME_MAX_BYTES]; /* "shared" for the shared head */
     int classes;
@@ -77,6 +78,7 @@ struct readout { /* how a task is read out */
     int head;                  /* of the state; unused for HEAD_LM */
     int classes;
     const uint16_t *label_token; /* [classes], for HEAD_LM: the classes are these words, renormalised among themselves */
+    int skip; /* top blocks left out: the final norm and the head read what comes out of block L - skip; 0: none */
 };
 struct model; /* buffers for one shape; not tied to a state */
 struct model *model_create(const struct model_shape *shape, int most_tokens, int most_sequences, bool training);
@@ -88,7 +90,8 @@ double model_lm(struct model *model, const struct state *state, const struct bat
 double model_labels(struct model *model, const struct state *state, const struct batch *batch,
                     const struct readout *readout, const int *label, float *log_probability, float *gradient,
                     int freeze);
-/* Hidden rows after `layer` of the last pass (0 embeddings, 1 .. L blocks, L + 1 final norm): [tokens][width], borrowed. */
+/* Hidden rows after `layer` of the last pass (0 embeddings, 1 .. L blocks, L + 1 final norm): [tokens][width], borrowed;
+ * those of blocks that it left out are of an earlier pass. */
 const float *model_hidden(const struct model *model, int layer);
 
 /* Name of the arithmetic in use, part of the numerics class: BLAS library, version and kernel.  What is not a matrix product

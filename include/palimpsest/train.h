@@ -76,11 +76,18 @@ struct task_items task_items_of(const struct world *world, int task, enum split 
 /* Fills token[context] and *label; returns the length. */
 int task_items_read(const struct task_items *items, int index, uint16_t *token, int *label);
 
+/* Mean cross-entropy (nats) of a task read out by `readout` over the first `items` of its training items in the order
+ * keyed by (seed, task), fewer where there are fewer, and the gradient of that mean: gradient[floats of the state] is
+ * overwritten. `batch` items, at most what the trainer has room for, are passed at once.  The state is not changed. */
+double train_task_gradient(struct trainer *trainer, const struct world *world, const struct state *state, int task,
+                           uint64_t seed, const struct readout *readout, int items, int batch, float *gradient);
+
 /* ---- the optimiser ---- */
 
 struct trained { /* which tensors a step moves; the others count in no norm */
     int freeze;  /* 0: all layers; n: not the embeddings and the first n blocks */
     int head;    /* of the state's heads this one; -1: none */
+    int skip;    /* top blocks that the readout leaves out: not these */
 };
 bool tensor_trained(const struct state *state, int tensor, struct trained trained);
 /* Norm of the whole gradient of what is trained; norms[layers + 2] by layer (embedding, blocks, final; heads count only

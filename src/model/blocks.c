@@ -38,6 +38,13 @@ static float *final_stats(const struct model *model)
     return model->buffer[WORK_STATS] + 4 * kept;
 }
 
+/* The residual stream where the final norm reads it. */
+static const float *last_rows(const struct pass *pass)
+{
+    const struct model *model = pass->model;
+    return model->buffer[WORK_HIDDEN] + (size_t)model->most_tokens * (size_t)model->shape.width * (size_t)pass->blocks;
+}
+
 const float *pass_values(const struct pass *pass, int tensor)
 {
     return pass->state->values + pass->state->tensor[tensor].offset;
@@ -117,6 +124,7 @@ static void check_batch(const struct pass *pass)
     CHECK(shape_equal(shape, &pass->state->shape), "the state has another shape than the model");
     CHECK(!pass->gradient || model->training, "the model was created without room for the way back");
     CHECK(pass->freeze >= 0 && pass->freeze <= shape->layers, "%d of %d blocks frozen", pass->freeze, shape->layers);
+    CHECK(pass->blocks >= 0 && pass->blocks <= shape->layers, "%d of %d blocks run", pass->blocks, shape->layers);
 }
 
 void blocks_forward(struct pass *pass)
@@ -129,14 +137,13 @@ void blocks_forward(struct pass *pass)
     profile_part(PROFILE_EMBEDDING);
     embedding_forward(model->buffer[WORK_HIDDEN], pass->batch->token, pass_values(pass, TOKENS),
                       pass_values(pass, POSITIONS), model->packing, shape->width);
-    for (int block = 0; block < shape->layers; block++) {
+    for (int block = 0; block < pass->blocks; block++) {
         struct views at = views_of(model, block);
         attend(pass, &at, block);
         feed_forward(pass, &at, block);
     }
-    struct views last = views_of(model, shape->layers - 1);
     profile_part(PROFILE_NORM);
-    norm_forward(model->buffer[WORK_FINAL], final_stats(model), last.next,
+    norm_forward(model->buffer[WORK_FINAL], final_stats(model), last_rows(pass),
                  pass_values(pass, tensor_of_final(shape, FINAL_WEIGHT)),
                  pass_values(pass, tensor_of_final(shape, FINAL_BIAS)), model->tokens, shape->width);
 }
@@ -195,9 +202,8 @@ void blocks_backward(struct pass *pass)
     memset(buffer[WORK_DHIDDEN], 0, (size_t)model->tokens * (size_t)shape->width * sizeof(float));
     profile_part(PROFILE_NORM);
     norm_backward(buffer[WORK_DHIDDEN], pass_gradient(pass, weight), pass_gradient(pass, bias), buffer[WORK_DNORM],
-                  views_of(model, shape->layers - 1).next, final_stats(model), pass_values(pass, weight), model->tokens,
-                  shape->width);
-    for (int block = shape->layers - 1; block >= 0; block--) {
+                  last_rows(pass), final_stats(model), pass_values(pass, weight), model->tokens, shape->width);
+    for (int block = pass->blocks - 1; block >= 0; block--) {
         if (!pass_trains(pass, tensor_of_block(shape, block, NORM1_WEIGHT))) return; /* nor is anything below it */
         struct views at = views_of(model, block);
         back_feed_forward(pass, &at, block);

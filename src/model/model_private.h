@@ -53,6 +53,7 @@ struct pass {
     const struct batch *batch;
     float *gradient;
     int freeze;
+    int blocks; /* that are run, from the bottom: all of them, unless a readout skips some */
 };
 const float *pass_values(const struct pass *pass, int tensor);
 float *pass_gradient(const struct pass *pass, int tensor);

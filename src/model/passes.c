@@ -93,7 +93,7 @@ static double read_tokens(const struct pass *pass, int from, int rows, float sca
 
 double model_lm(struct model *model, const struct state *state, const struct batch *batch, float *gradient, int freeze)
 {
-    struct pass pass = {model, state, batch, gradient, freeze};
+    struct pass pass = {model, state, batch, gradient, freeze, model->shape.layers};
     double loss = 0;
     blocks_forward(&pass);
     int count = collect_targets(&pass);
@@ -202,7 +202,7 @@ double model_labels(struct model *model, const struct state *state, const struct
                     const struct readout *readout, const int *label, float *log_probability, float *gradient,
                     int freeze)
 {
-    struct pass pass = {model, state, batch, gradient, freeze};
+    struct pass pass = {model, state, batch, gradient, freeze, model->shape.layers - readout->skip};
     const int sequences = batch->sequences, classes = readout->classes;
     float *logits = model->buffer[WORK_LOGITS];
     CHECK(classes >= 1 && classes <= CLASSES_MAX, "%d classes", classes);

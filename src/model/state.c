@@ -68,11 +68,6 @@ static void fill_normal(float *values, size_t count, struct random_stream stream
     for (size_t i = 0; i < count; i++) values[i] = (float)(deviation * random_normal(&cursor));
 }
 
-static size_t tensor_floats(const struct tensor *tensor)
-{
-    return (size_t)tensor->rows * (size_t)(tensor->columns ? tensor->columns : 1);
-}
-
 static bool ends_with(const char *text, const char *end)
 {
     size_t a = strlen(text), b = strlen(end);

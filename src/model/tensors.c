@@ -3,6 +3,11 @@
 
 #include "model_private.h"
 
+size_t tensor_floats(const struct tensor *tensor)
+{
+    return (size_t)tensor->rows * (size_t)(tensor->columns ? tensor->columns : 1);
+}
+
 int tensor_sets(const struct model_shape *shape) { return shape->share_layers ? 1 : shape->layers; }
 
 int tensor_of_block(const struct model_shape *shape, int block, int which)
@@ -41,7 +46,7 @@ static void add_tensor(struct state *state, int rows, int columns, int layer, bo
         (struct tensor){.rows = rows, .columns = columns, .offset = state->floats, .layer = layer, .decays = decays};
     int length = snprintf(tensor->name, sizeof tensor->name, "%s%s", prefix, name);
     CHECK(length > 0 && (size_t)length < sizeof tensor->name, "the tensor name %s%s is too long", prefix, name);
-    state->floats += (size_t)rows * (size_t)(columns ? columns : 1);
+    state->floats += tensor_floats(tensor);
 }
 
 static void add_block(struct state *state, int block)

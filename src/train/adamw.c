@@ -5,11 +5,6 @@
 
 enum { LANES = 8 }; /* independent partial sums, wide enough for any vector unit and the same on all */
 
-static size_t tensor_floats(const struct tensor *tensor)
-{
-    return (size_t)tensor->rows * (size_t)(tensor->columns ? tensor->columns : 1);
-}
-
 /* Heads stand at the end of the table, two tensors each. */
 static int head_of_tensor(const struct state *state, int tensor)
 {
@@ -20,6 +15,7 @@ bool tensor_trained(const struct state *state, int tensor, struct trained traine
 {
     int layer = state->tensor[tensor].layer;
     if (layer > state->shape.layers + 1) return head_of_tensor(state, tensor) == trained.head;
+    if (layer > state->shape.layers - trained.skip && layer <= state->shape.layers) return false;
     return trained.freeze == 0 || layer > trained.freeze;
 }
 

@@ -45,7 +45,7 @@ static int take_step(struct trainer *trainer, const struct pretraining *pretrain
                      int64_t stop_step, struct state *state, struct error *err)
 {
     double loss = model_lm(trainer->model, state, batch, trainer_gradient(trainer, state), 0);
-    struct update update = {&pretraining->optimizer, pretraining_rate(pretraining, state->step), {0, -1}, stop_step};
+    struct update update = {&pretraining->optimizer, pretraining_rate(pretraining, state->step), {0, -1, 0}, stop_step};
     return trainer_update(trainer, &update, loss, state, err);
 }
 

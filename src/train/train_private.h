@@ -19,8 +19,9 @@ struct trainer {
     int32_t *target;
     double data_seconds; /* spent making batches */
 };
-/* Before the first step: checks that state and trainer fit, makes the buffers large enough, and clears moments and
- * trace when the training begins. */
+/* Checks that state and trainer fit, and makes the gradient large enough for it. */
+void trainer_fit(struct trainer *trainer, const struct state *state);
+/* Before the first step: the same, and clears moments and trace when the training begins. */
 void trainer_prepare(struct trainer *trainer, struct state *state);
 
 struct update { /* how a step uses its gradient */

@@ -39,11 +39,16 @@ void trainer_destroy(struct trainer **trainer)
 
 double trainer_data_seconds(const struct trainer *trainer) { return trainer->data_seconds; }
 
-void trainer_prepare(struct trainer *trainer, struct state *state)
+void trainer_fit(struct trainer *trainer, const struct state *state)
 {
     CHECK(shape_equal(&trainer->shape, &state->shape), "a trainer for another shape");
-    CHECK(state->moments, "a state without moments cannot be trained");
     trainer->gradient = memory_grow(trainer->gradient, &trainer->gradient_floats, state->floats, sizeof(float));
+}
+
+void trainer_prepare(struct trainer *trainer, struct state *state)
+{
+    CHECK(state->moments, "a state without moments cannot be trained");
+    trainer_fit(trainer, state);
     if (state->step > 0) return;
     memset(state->moments, 0, 2 * state->floats * sizeof *state->moments);
     state->trace = (struct trace){0};

@@ -56,7 +56,7 @@ static void tear_down(struct bench *bench)
 
 static struct readout readout_of(enum head_kind kind, enum pool_kind pool)
 {
-    return (struct readout){kind, pool, kind == HEAD_LM ? -1 : 0, 3, words};
+    return (struct readout){kind, pool, kind == HEAD_LM ? -1 : 0, 3, words, 0};
 }
 
 static void hidden_rows_and_losses_are_those_of_the_reference(void **unused)
@@ -95,6 +95,24 @@ static void log_probabilities_are_those_of_the_reference(void **unused)
             assert_float_equal(loss, other, 1e-5);
             for (int i = 0; i < SEQUENCES * 3; i++) assert_float_equal(own[i], reference[i], 2e-5);
         }
+    memory_free(values);
+    tear_down(&bench);
+}
+
+static void a_readout_may_leave_out_blocks_at_the_top(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_MASKED, false);
+    double *values = test_doubles(bench.state->values, bench.state->floats), losses[3];
+    for (int skip = 0; skip <= 2; skip++) {
+        struct readout readout = readout_of(HEAD_PER_TASK, POOL_MEAN);
+        readout.skip = skip;
+        double loss = model_labels(bench.model, bench.state, &bench.batch, &readout, labels, NULL, NULL, 0);
+        losses[skip] = reference_labels(bench.state, values, &bench.batch, &readout, labels, NULL);
+        assert_float_equal(loss, losses[skip], 1e-5);
+    }
+    for (int skip = 1; skip <= 2; skip++) assert_true(fabs(losses[skip] - losses[0]) > 1e-3); /* and it matters */
     memory_free(values);
     tear_down(&bench);
 }
@@ -300,6 +318,28 @@ static bool is_refused(struct bench *bench, const struct batch *batch, float *gr
     return ended;
 }
 
+static bool skip_is_refused(struct bench *bench, int skip)
+{
+    struct readout readout = readout_of(HEAD_PER_TASK, POOL_LAST);
+    readout.skip = skip;
+    check_set_hook(leave);
+    bool ended = setjmp(refused) != 0;
+    if (!ended) model_labels(bench->model, bench->state, &bench->batch, &readout, labels, NULL, NULL, 0);
+    check_set_hook(NULL);
+    return ended;
+}
+
+static void only_blocks_that_there_are_can_be_left_out(void **unused)
+{
+    (void)unused;
+    struct bench bench;
+    set_up_at(&bench, OBJECTIVE_CAUSAL, false);
+    assert_false(skip_is_refused(&bench, 2));
+    assert_true(skip_is_refused(&bench, 3));
+    assert_true(skip_is_refused(&bench, -1));
+    tear_down(&bench);
+}
+
 static void batches_that_do_not_fit_are_refused(void **unused)
 {
     (void)unused;
@@ -341,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hidden_rows_and_losses_are_those_of_the_reference),
         cmocka_unit_test(log_probabilities_are_those_of_the_reference),
+        cmocka_unit_test(a_readout_may_leave_out_blocks_at_the_top),
         cmocka_unit_test(a_causal_token_changes_nothing_before_it_nor_in_other_sequences),
         cmocka_unit_test(a_masked_token_changes_its_whole_sequence_and_no_other),
         cmocka_unit_test(a_packed_batch_gives_what_its_sequences_give_alone),
@@ -350,6 +391,7 @@ int main(void)
         cmocka_unit_test(the_loss_is_the_same_with_and_without_gradient),
         cmocka_unit_test(passes_allocate_nothing),
         cmocka_unit_test(memory_is_what_the_shape_promises),
+        cmocka_unit_test(only_blocks_that_there_are_can_be_left_out),
         cmocka_unit_test(batches_that_do_not_fit_are_refused),
         cmocka_unit_test(the_numerics_name_library_version_and_kernel),
     };

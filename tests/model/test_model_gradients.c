@@ -129,7 +129,7 @@ static void labels_through_heads_and_label_words_with_both_pools(void **unused)
     (void)unused;
     for (int kind = HEAD_PER_TASK; kind <= HEAD_LM; kind++)
         for (int pool = POOL_LAST; pool <= POOL_MEAN; pool++) {
-            struct readout readout = {(enum head_kind)kind, (enum pool_kind)pool, kind == HEAD_SHARED, 3, words};
+            struct readout readout = {(enum head_kind)kind, (enum pool_kind)pool, kind == HEAD_SHARED, 3, words, 0};
             assert_true(check(OBJECTIVE_CAUSAL, false, &readout, 0, 0) < 2e-5);
             assert_true(check(OBJECTIVE_MASKED, true, &readout, 0, 0) < 2e-5);
         }
@@ -138,13 +138,27 @@ static void labels_through_heads_and_label_words_with_both_pools(void **unused)
 static void frozen_layers_get_no_gradient_and_the_others_the_whole(void **unused)
 {
     (void)unused;
-    struct readout head = {HEAD_PER_TASK, POOL_MEAN, 0, 3, NULL}, word = {HEAD_LM, POOL_LAST, -1, 3, words};
+    struct readout head = {HEAD_PER_TASK, POOL_MEAN, 0, 3, NULL, 0}, word = {HEAD_LM, POOL_LAST, -1, 3, words, 0};
     for (int freeze = 1; freeze <= 3; freeze++) {
         assert_true(check(OBJECTIVE_CAUSAL, false, &head, freeze, 0) < 2e-5);
         assert_true(check(OBJECTIVE_CAUSAL, false, &word, freeze, 0) < 2e-5);
         assert_true(check(OBJECTIVE_CAUSAL, false, NULL, freeze, 0) < 2e-5);
     }
     assert_true(check(OBJECTIVE_CAUSAL, true, &head, 1, 0) < 2e-5);
+}
+
+/* Blocks that are left out get no gradient: the differences of the reference are 0 there, and so must ours be. */
+static void blocks_left_out_get_no_gradient_and_the_others_the_whole(void **unused)
+{
+    (void)unused;
+    for (int skip = 1; skip <= 3; skip++) {
+        struct readout head = {HEAD_PER_TASK, POOL_MEAN, 0, 3, NULL, skip},
+                       word = {HEAD_LM, POOL_LAST, -1, 3, words, skip};
+        assert_true(check(OBJECTIVE_CAUSAL, false, &head, 0, 0) < 2e-5);
+        assert_true(check(OBJECTIVE_MASKED, false, &word, 0, 0) < 2e-5);
+        assert_true(check(OBJECTIVE_CAUSAL, true, &head, 0, 0) < 2e-5);
+        assert_true(check(OBJECTIVE_CAUSAL, false, &head, 1, 0) < 2e-5);
+    }
 }
 
 static void an_error_of_one_percent_in_one_number_is_caught(void **unused)
@@ -184,6 +198,7 @@ int main(void)
         cmocka_unit_test(shared_layers_add_their_gradients),
         cmocka_unit_test(labels_through_heads_and_label_words_with_both_pools),
         cmocka_unit_test(frozen_layers_get_no_gradient_and_the_others_the_whole),
+        cmocka_unit_test(blocks_left_out_get_no_gradient_and_the_others_the_whole),
         cmocka_unit_test(an_error_of_one_percent_in_one_number_is_caught),
         cmocka_unit_test(gradients_add_up),
     };

@@ -63,17 +63,21 @@ void reference_hidden(const struct state *state, const double *values, const str
                        batch->tokens, width);
 }
 
-static double *final_rows(const struct state *state, const double *values, const struct batch *batch)
+/* The final norm of what comes out of the first `blocks` blocks. */
+static double *final_rows(const struct state *state, const double *values, const struct batch *batch, int blocks)
 {
     double *rows = memory_array((size_t)(batch->tokens * state->shape.width), sizeof *rows);
-    reference_hidden(state, values, batch, state->shape.layers + 1, rows);
+    reference_hidden(state, values, batch, blocks, rows);
+    reference_norm(rows, rows, named(state, values, -1, "ln_f.weight"), named(state, values, -1, "ln_f.bias"),
+                   batch->tokens, state->shape.width);
     return rows;
 }
 
 double reference_lm(const struct state *state, const double *values, const struct batch *batch)
 {
     const int width = state->shape.width, vocabulary = state->shape.vocabulary;
-    double *rows = final_rows(state, values, batch), *logits = memory_array((size_t)vocabulary, sizeof *logits);
+    double *rows = final_rows(state, values, batch, state->shape.layers),
+           *logits = memory_array((size_t)vocabulary, sizeof *logits);
     double loss = 0;
     int count = 0;
     for (int i = 0; i < batch->tokens; i++) {
@@ -118,7 +122,8 @@ double reference_labels(const struct state *state, const double *values, const s
                         const struct readout *readout, const int *label, double *log_probability)
 {
     const int width = state->shape.width;
-    double *rows = final_rows(state, values, batch), *pooled = memory_array((size_t)width, sizeof *pooled);
+    double *rows = final_rows(state, values, batch, state->shape.layers - readout->skip);
+    double *pooled = memory_array((size_t)width, sizeof *pooled);
     double loss = 0, logits[CLASSES_MAX];
     for (int s = 0; s < batch->sequences; s++) {
         pool(batch, s, readout->pool, rows, width, pooled);

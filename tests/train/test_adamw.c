@@ -198,10 +198,10 @@ static void norms_are_those_of_the_trained_layers(void **unused)
         for (size_t i = 0; i < floats_of(tensor); i++)
             *sum += (double)gradient[tensor->offset + i] * gradient[tensor->offset + i];
     }
-    double whole = gradient_norms(state, (struct trained){0, 1}, gradient, norms);
+    double whole = gradient_norms(state, (struct trained){0, 1, 0}, gradient, norms);
     for (int layer = 0; layer < 4; layer++) assert_true(fabs(norms[layer] - sqrt(squares[layer])) < 1e-12);
     assert_true(fabs(whole - sqrt(squares[0] + squares[1] + squares[2] + squares[3] + head[1])) < 1e-12);
-    whole = gradient_norms(state, (struct trained){1, 0}, gradient, norms);
+    whole = gradient_norms(state, (struct trained){1, 0, 0}, gradient, norms);
     assert_true(norms[0] == 0 && norms[1] == 0 && norms[2] > 0);
     assert_true(fabs(whole - sqrt(squares[2] + squares[3] + head[0])) < 1e-12);
     memory_free(gradient);

@@ -126,7 +126,7 @@ static void read_step(struct words *words, const char *which, int step)
 
 static double one_step(struct model *model, struct state *state, float *gradient, const struct words *words, int step)
 {
-    const struct trained trained = {0, -1};
+    const struct trained trained = {0, -1, 0};
     struct batch batch = batch_of(words);
     double norms[LAYERS_MAX + 2];
     memset(gradient, 0, state->floats * sizeof *gradient);
@@ -191,11 +191,11 @@ struct label_case {
     struct readout readout;
 };
 static const struct label_case label_cases[] = {
-    {"label_one_last", OBJECTIVE_CAUSAL, {HEAD_PER_TASK, POOL_LAST, 0, 3, NULL}},
-    {"label_one_mean", OBJECTIVE_MASKED, {HEAD_PER_TASK, POOL_MEAN, 0, 3, NULL}},
-    {"label_shared_last", OBJECTIVE_MASKED, {HEAD_SHARED, POOL_LAST, 1, 2, NULL}},
-    {"label_lm_last", OBJECTIVE_CAUSAL, {HEAD_LM, POOL_LAST, -1, 3, label_words}},
-    {"label_lm_mean", OBJECTIVE_MASKED, {HEAD_LM, POOL_MEAN, -1, 3, label_words}},
+    {"label_one_last", OBJECTIVE_CAUSAL, {HEAD_PER_TASK, POOL_LAST, 0, 3, NULL, 0}},
+    {"label_one_mean", OBJECTIVE_MASKED, {HEAD_PER_TASK, POOL_MEAN, 0, 3, NULL, 0}},
+    {"label_shared_last", OBJECTIVE_MASKED, {HEAD_SHARED, POOL_LAST, 1, 2, NULL, 0}},
+    {"label_lm_last", OBJECTIVE_CAUSAL, {HEAD_LM, POOL_LAST, -1, 3, label_words, 0}},
+    {"label_lm_mean", OBJECTIVE_MASKED, {HEAD_LM, POOL_MEAN, -1, 3, label_words, 0}},
 };
 
 /* A head with more classes than the task: PyTorch's gradient of the unused rows is 0, and so must ours be. */

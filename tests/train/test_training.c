@@ -299,6 +299,29 @@ static void fine_tuning_leaves_other_heads_and_frozen_layers_alone(void **unused
     trainer_destroy(&trainer);
 }
 
+/* Weight decay moves whatever is trained, so blocks that are left out must be kept out of the step too. */
+static void fine_tuning_below_a_block_leaves_that_block_alone(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct finetuning finetuning = finetuning_of(1, HEAD_PER_TASK);
+    finetuning.readout.skip = 1;
+    finetuning.recipe.optimizer.weight_decay = 0.1;
+    struct trainer *trainer = trainer_for(&shape);
+    struct state *before = fresh(&shape), *state = fresh(&shape);
+    train_finetune(trainer, NULL, &finetuning, NULL, NULL, state, NULL);
+    assert_true(tensor_moved(state, before, "heads.third.weight"));
+    assert_true(tensor_moved(state, before, "wte.weight"));
+    assert_true(tensor_moved(state, before, "h.0.mlp.c_fc.weight"));
+    assert_false(tensor_moved(state, before, "h.1.mlp.c_fc.weight"));
+    assert_false(tensor_moved(state, before, "h.1.ln_1.bias"));
+    assert_true(tensor_moved(state, before, "ln_f.weight"));
+    assert_true(state->trace.norm_sum[1] > 0 && state->trace.norm_sum[2] == 0 && state->trace.norm_sum[3] > 0);
+    state_destroy(&before);
+    state_destroy(&state);
+    trainer_destroy(&trainer);
+}
+
 static void learning_rate_zero_changes_no_weight(void **unused)
 {
     (void)unused;
@@ -431,6 +454,7 @@ int main(void)
         cmocka_unit_test(fine_tuning_forgets_moments_and_trace_of_what_was_before),
         cmocka_unit_test(the_whole_gradient_is_clipped_to_the_norm),
         cmocka_unit_test(fine_tuning_leaves_other_heads_and_frozen_layers_alone),
+        cmocka_unit_test(fine_tuning_below_a_block_leaves_that_block_alone),
         cmocka_unit_test(learning_rate_zero_changes_no_weight),
         cmocka_unit_test(the_order_of_items_depends_on_seed_and_place_and_the_items_on_their_number),
         cmocka_unit_test(the_step_loops_allocate_nothing),
