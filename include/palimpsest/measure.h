@@ -2,6 +2,7 @@
 #ifndef PALIMPSEST_MEASURE_H
 #define PALIMPSEST_MEASURE_H
 
+#include "palimpsest/measure_mediators.h"
 #include "palimpsest/model.h"
 #include "palimpsest/train.h"
 #include "palimpsest/world.h"
@@ -23,6 +24,9 @@ struct score { /* on the first `items` test items of a task, fewer where there a
 };
 struct score measure_task(struct meter *meter, const struct world *world, const struct state *state, int task,
                           const struct readout *readout, int items);
+/* The same, and for each of these items whether it counted as correct, 1 or 0, in right[score.items]. */
+struct score measure_items(struct meter *meter, const struct world *world, const struct state *state, int task,
+                           const struct readout *readout, int items, uint8_t *right);
 /* Failed run (Mosbach et al. 2021): accuracy not above the majority class by a one-sided exact binomial test at 5 %:
  * P(X >= correct) > 0.05 for X ~ Binomial(items, majority).  An accuracy that is NaN has failed. */
 bool score_failed(double accuracy, int items, double majority);

@@ -26,6 +26,9 @@ struct record_extents {
     int length[DIMENSION_COUNT]; /* at least 1; layer counts embedding, blocks, final */
 };
 
+enum { NOISE_SCALES = 4 };
+extern const double noise_scales[NOISE_SCALES]; /* deviation of weight noise as a share of a tensor's root mean square */
+
 /* A branch starts from the state of its cell's pretraining, or of the first or last place of its sequence, and nothing
  * of the cell's own path starts from it.  It fills one group of variables, which has its name. */
 enum branch { BRANCH_ALONE, BRANCH_TRANSFER, BRANCHES };

@@ -100,8 +100,9 @@ double measure_lm_loss(struct meter *meter, const struct world *world, const str
 /* ---- tasks ---- */
 
 struct tally {
-    int correct;
+    int items, correct;
     double loss, log_odds;
+    uint8_t *right; /* of each item; NULL: not wanted */
 };
 
 /* log of the sum of exp(value) over all labels but one. */
@@ -121,6 +122,8 @@ static void tally_item(struct tally *tally, const float *log_probability, int cl
     int best = 0;
     for (int c = 1; c < classes; c++)
         if (log_probability[c] > log_probability[best]) best = c;
+    if (tally->right) tally->right[tally->items] = best == label;
+    tally->items++;
     tally->correct += best == label;
     tally->loss -= log_probability[label];
     tally->log_odds += log_probability[label] - log_sum_others(log_probability, classes, label);
@@ -137,12 +140,12 @@ static void tally_batch(struct meter *meter, const struct state *state, const st
     meter->sequences = 0;
 }
 
-struct score measure_task(struct meter *meter, const struct world *world, const struct state *state, int task,
-                          const struct readout *readout, int items)
+struct score measure_items(struct meter *meter, const struct world *world, const struct state *state, int task,
+                           const struct readout *readout, int items, uint8_t *right)
 {
     struct task_items test = task_items_of(world, task, SPLIT_TEST, &meter->shape, readout);
     int there = world_facts(world)->task[task].test_items;
-    struct tally tally = {0};
+    struct tally tally = {.right = right};
     if (items > there) items = there;
     meter->sequences = 0;
     for (int i = 0; i < items; i++) {
@@ -157,6 +160,12 @@ struct score measure_task(struct meter *meter, const struct world *world, const 
                           .log_odds = tally.log_odds / items};
 }
 
+struct score measure_task(struct meter *meter, const struct world *world, const struct state *state, int task,
+                          const struct readout *readout, int items)
+{
+    return measure_items(meter, world, state, task, readout, items, NULL);
+}
+
 /* ---- weights ---- */
 
 void measure_displacement(const struct state *a, const struct state *b, double *out)
@@ -169,7 +178,7 @@ void measure_displacement(const struct state *a, const struct state *b, double *
         const struct tensor *other = state_tensor(b, tensor->name);
         CHECK(other && other->rows == tensor->rows && other->columns == tensor->columns, "%s differs in shape",
               tensor->name);
-        size_t count = (size_t)tensor->rows * (size_t)(tensor->columns ? tensor->columns : 1);
+        size_t count = tensor_floats(tensor);
         const float *x = a->values + tensor->offset, *y = b->values + other->offset;
         for (size_t k = 0; k < count; k++) {
             double difference = (double)x[k] - y[k];

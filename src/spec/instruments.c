@@ -5,6 +5,8 @@
 static const char *const instrument_words[] = {INSTRUMENTS(WORD_OF)};
 static const char *const dimension_words[] = {DIMENSIONS(WORD_OF)};
 
+const double noise_scales[NOISE_SCALES] = {0.03, 0.1, 0.2, 0.4};
+
 const char *instrument_name(enum instrument instrument) { return instrument_words[instrument]; }
 bool instrument_always(enum instrument instrument) { return instrument <= INSTRUMENT_STABILITY; }
 const char *dimension_name(enum dimension dimension) { return dimension_words[dimension]; }
