@@ -51,6 +51,7 @@ struct settings {
     } pretrain;
     struct finetune_recipe first, second; /* second: every place after the first */
     int64_t head, pool, train_items;      /* of fine-tuning; train_items 0: all */
+    int64_t read_layers;                  /* blocks under the head; 0: all */
     struct {
         int64_t items, tokens; /* test items per task; tokens per reference domain */
     } evaluate;

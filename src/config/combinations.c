@@ -7,9 +7,9 @@
 
 enum { MOST_COMBINATIONS = 1 << 22 };
 
-static const char *const paths[] = {"model.layers",   "model.width",     "model.heads",
-                                    "model.context",  "finetune.freeze", "finetune.second.freeze",
-                                    "evaluate.tokens"};
+static const char *const paths[] = {"model.layers",    "model.width",     "model.heads",
+                                    "model.context",   "finetune.freeze", "finetune.second.freeze",
+                                    "finetune.layers", "evaluate.tokens"};
 
 struct walk {
     struct reader *reader;
@@ -111,14 +111,15 @@ static void check_width(struct walk *walk)
              (long long)(below ? below : heads));
 }
 
-static void check_freeze(struct walk *walk, const char *path, int64_t freeze)
+/* `done`: what so many blocks are. */
+static void check_blocks(struct walk *walk, const char *path, int64_t blocks, const char *done)
 {
     int64_t layers = walk->settings.model.layers;
     char key[KEY_TEXT];
-    if (freeze <= layers || !walk->set[setting_find(path)]) return;
+    if (blocks <= layers || !walk->set[setting_find(path)]) return;
     struct mark mark = origin(walk, setting_find(path), key);
-    complain(&walk->reader->complaints, mark, key, "%lld blocks are frozen, but size %s has %lld; at most %lld",
-             (long long)freeze, walk->size->name, (long long)layers, (long long)layers);
+    complain(&walk->reader->complaints, mark, key, "%lld blocks are %s, but size %s has %lld; at most %lld",
+             (long long)blocks, done, walk->size->name, (long long)layers, (long long)layers);
 }
 
 static void check_tokens(struct walk *walk)
@@ -138,8 +139,9 @@ static void check_one(struct walk *walk)
     walk->any_left = true;
     assemble(walk);
     check_width(walk);
-    check_freeze(walk, "finetune.freeze", walk->settings.first.freeze);
-    check_freeze(walk, "finetune.second.freeze", walk->settings.second.freeze);
+    check_blocks(walk, "finetune.freeze", walk->settings.first.freeze, "frozen");
+    check_blocks(walk, "finetune.second.freeze", walk->settings.second.freeze, "frozen");
+    check_blocks(walk, "finetune.layers", walk->settings.read_layers, "read");
     check_tokens(walk);
 }
 

@@ -105,6 +105,7 @@ void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct
     hasher_add_integer(hasher, "freeze", recipe->freeze);
     add_optimizer(hasher, &recipe->optimizer);
     hasher_add_integer(hasher, "head", cell->settings.head);
+    if (cell->settings.read_layers) hasher_add_integer(hasher, "layers", cell->settings.read_layers);
     hasher_add_integer(hasher, "pool", cell->settings.pool);
     hasher_add_integer(hasher, "items", cell->settings.train_items);
     hasher_add_real(hasher, "head deviation", cell->settings.model.initial_deviation);

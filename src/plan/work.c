@@ -8,12 +8,21 @@ static const struct finetune_recipe *recipe_of(const struct cell *cell, int plac
     return place == 0 ? &cell->settings.first : &cell->settings.second;
 }
 
+/* The part of the model that a head reads. */
+static struct model_shape shape_read(const struct cell *cell)
+{
+    struct model_shape shape = cell->shape;
+    if (cell->settings.read_layers > 0) shape.layers = (int)cell->settings.read_layers;
+    return shape;
+}
+
 double finetune_flops(const struct plan *plan, const struct cell *cell, int place)
 {
     const struct finetune_recipe *recipe = recipe_of(cell, place);
     const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
     double tokens = (double)(recipe->steps * recipe->batch) * task->mean_tokens;
-    return shape_training_flops(&cell->shape, tokens, task->mean_tokens, false);
+    struct model_shape shape = shape_read(cell);
+    return shape_training_flops(&shape, tokens, task->mean_tokens, false);
 }
 
 double training_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
@@ -37,7 +46,8 @@ double scoring_flops(const struct plan *plan, const struct cell *cell, int place
     const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
     int64_t asked = cell->settings.evaluate.items;
     double items = asked == 0 || asked > task->test_items ? task->test_items : (double)asked;
-    return shape_training_flops(&cell->shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
+    struct model_shape shape = shape_read(cell);
+    return shape_training_flops(&shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
 }
 
 double measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,

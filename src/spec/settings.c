@@ -86,6 +86,8 @@ const struct setting settings_table[] = {
         "linear per task, one linear for all tasks, or label words through the language-model head"),
     ROW("finetune.pool", CHOICE, FIRST, pool, "last", 0, 1, "last|mean", "-",
         "what a linear head reads: the last token, or the mean over tokens"),
+    ROW("finetune.layers", INTEGER, FIRST, read_layers, "0", 0, LAYERS_MAX, NULL, "blocks",
+        "the head reads what comes out of the first n blocks; those above are left out and stay as they are; 0: all"),
     ROW("finetune.train_items", TOKENS, FIRST, train_items, "all", 1, 1e9, "all", "items",
         "training items of each task that are used"),
 

@@ -10,13 +10,9 @@ struct readout readout_of(const struct job *job, int place, uint16_t *label_toke
                               .pool = (enum pool_kind)settings->pool,
                               .classes = facts->classes,
                               .head = -1};
-    if (settings->head == HEAD_LM) { /* the label word is what comes after the prompt, whatever other heads pool */
-        readout.pool = POOL_LAST;
-        for (int c = 0; c < facts->classes; c++)
-            label_token[c] = (uint16_t)world_label_token(job->workshop->world, task, c);
-        readout.label_token = label_token;
-        return readout;
-    }
+    if (settings->head == HEAD_LM) readout = prompt_readout(job->workshop->world, task, label_token);
+    if (settings->read_layers > 0) readout.skip = job->cell.shape.layers - (int)settings->read_layers;
+    if (settings->head == HEAD_LM) return readout;
     const char *name = settings->head == HEAD_SHARED ? "shared" : facts->name;
     readout.head = state_find_head(job->state, name);
     CHECK(readout.head >= 0, "no head for %s", name);

@@ -95,6 +95,7 @@ static const char *other_value(const struct setting *row)
     case SETTING_SPAN: return "0.25";
     case SETTING_TOKENS: return "16Ki";
     case SETTING_INTEGER:
+        if (strcmp(row->path, "finetune.layers") == 0) return "1";
         return strcmp(row->path, "model.context") == 0 ? "32" : strstr(row->path, "freeze") ? "1" : "16";
     case SETTING_CHOICE: break;
     }
