@@ -8,7 +8,8 @@
 /* X(word in the sweep file, name): those that are always on come first. */
 #define INSTRUMENTS(X)                                                                                                 \
     X("scores", SCORES) X("forgetting", FORGETTING) X("retention", RETENTION) X("stability", STABILITY)                \
-    X("curves", CURVES) X("transfer", TRANSFER)
+    X("curves", CURVES) X("transfer", TRANSFER) X("ablation", ABLATION) X("prompts", PROMPTS)                          \
+    X("mediators", MEDIATORS) X("items", ITEMS)
 #define INSTRUMENT_ENUM(word, name) INSTRUMENT_##name,
 enum instrument { INSTRUMENTS(INSTRUMENT_ENUM) INSTRUMENT_COUNT };
 #undef INSTRUMENT_ENUM
@@ -16,7 +17,9 @@ const char *instrument_name(enum instrument instrument);
 bool instrument_always(enum instrument instrument);
 
 /* Dimensions of a field beside those of the grid, X(name in the results file, name). */
-#define DIMENSIONS(X) X("domain", DOMAIN) X("layer", LAYER) X("point", POINT)
+#define DIMENSIONS(X)                                                                                                  \
+    X("domain", DOMAIN) X("layer", LAYER) X("point", POINT) X("restored", RESTORED) X("prompt", PROMPT)                \
+    X("noise", NOISE)
 #define DIMENSION_ENUM(word, name) DIMENSION_##name,
 enum dimension { DIMENSIONS(DIMENSION_ENUM) DIMENSION_COUNT };
 #undef DIMENSION_ENUM

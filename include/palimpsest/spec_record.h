@@ -28,17 +28,26 @@ const char *group_name(int group); /* "initial", "pretrained", "first", ..., "ou
 #define FIELD_LIST(X)                                                                                                  \
     X(LM_LOSS) X(ACCURACY) X(LOSS) X(LOG_ODDS) X(FAILED_RUN) X(LM_RISE) X(LM_PROGRESS_LOST)         \
     X(DISPLACEMENT) X(GRADIENT_NORM) X(CURVE_LOSS) X(FORGETTING) X(FORGETTING_DROP) X(FORGETTING_LOSS_RISE)            \
-    X(FORGETTING_MAXIMUM) X(FORGETTING_RELATIVE) X(BACKWARD_TRANSFER) X(ALONE_ACCURACY) X(ALONE_LOSS) X(TRANSFER)
+    X(FORGETTING_MAXIMUM) X(FORGETTING_RELATIVE) X(BACKWARD_TRANSFER) X(ALONE_ACCURACY) X(ALONE_LOSS) X(TRANSFER)             \
+    X(READOUT_ACCURACY) X(READOUT_LOSS) X(RESTORED_LM_LOSS) X(ZERO_SHOT_ACCURACY) X(ZERO_SHOT_LOSS)                     \
+    X(NOISE_LM_LOSS) X(NOISE_LOSS) X(NOISE_ACCURACY) X(GRADIENT_COSINE_PRETRAINED) X(GRADIENT_COSINE_START)             \
+    X(LAYER_COSINE_PRETRAINED) X(LAYER_COSINE_START) X(LOST_ITEMS) X(GAINED_ITEMS) X(LOST_ITEMS_ABOVE_CHANCE)           \
+    X(GAINED_ITEMS_ABOVE_CHANCE)
 #define FIELD_ENUM(name) FIELD_##name,
 enum field_id { FIELD_LIST(FIELD_ENUM) FIELD_COUNT };
 #undef FIELD_ENUM
+enum field_parts { /* variables of one field in a group, each for the task of a place */
+    PART_ONE,          /* one, of no place */
+    PART_PLACES,       /* one for every place so far */
+    PART_EARLIER       /* one for every place before the last one so far */
+};
 struct field {
     enum field_id id;
     enum instrument instrument;
     const char *name;            /* the variable is GROUP_NAME; in "outcome" and where a branch says so just NAME */
     int dimensions;              /* of one value */
     enum dimension dimension[2]; /* [dimensions]; the layer, if any, comes first */
-    bool by_place;               /* one variable for every place so far, for the task of that place */
+    enum field_parts parts;
     unsigned groups;        /* bit g: belongs to group g */
     const char *units, *long_name, *formula, *source;
 };
@@ -49,6 +58,8 @@ bool field_variable(int group, enum field_id id, int part, char *name, size_t si
 /* The numbers one stage leaves: fields of all its groups, each once, in table order, one after the other. */
 /* Values of one variable of field `id`: the product of its dimensions. */
 int field_width(enum field_id id, const struct record_extents *extents);
+/* Variables of a field in a stage whose last place is `place` (-1 before fine-tuning). */
+int field_parts_at(enum field_id id, int place);
 /* Values of field `id` in a stage whose last place is `place` (-1 before fine-tuning). */
 int field_length(enum field_id id, const struct record_extents *extents, int place);
 /* Where field `id` starts in a record, or -1 when `groups` (bit set) and `instruments` (bit set) do not ask for it;

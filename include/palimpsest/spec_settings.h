@@ -11,6 +11,7 @@ enum {
     POINTS_MAX = 80,     /* points of a learning curve */
     CLASSES_MAX = 64,    /* labels of one task */
     DOMAINS_MAX = 256,   /* of a world: that pretraining may read, and reserved ones as many */
+    SWEEP_TASKS_MAX = 256,
     AXES_MAX = 15,       /* dimensions of the grid */
 };
 
@@ -55,6 +56,9 @@ struct settings {
     struct {
         int64_t items, tokens; /* test items per task; tokens per reference domain */
     } evaluate;
+    struct {
+        int64_t draws, items; /* of weight noise; training items per task whose gradients are compared */
+    } mediators;
 };
 
 enum setting_type { SETTING_INTEGER, SETTING_TOKENS, SETTING_REAL, SETTING_FLAG, SETTING_CHOICE, SETTING_SPAN };

@@ -7,9 +7,9 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-static const char *const root_keys[] = {"name",     "world", "tasks", "model",   "pretrain", "finetune",
-                                        "evaluate", "axes",  "zip",   "exclude", "measure",  "claims"};
-static const char *const sections[] = {"model.", "pretrain.", "finetune.", "evaluate."};
+static const char *const root_keys[] = {"name", "world", "tasks",   "model",   "pretrain", "finetune", "evaluate",
+                                        "axes", "zip",   "exclude", "measure", "claims",   "mediators"};
+static const char *const sections[] = {"model.", "pretrain.", "finetune.", "evaluate.", "mediators."};
 
 static bool begins_section(const char *key)
 {

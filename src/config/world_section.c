@@ -5,7 +5,7 @@
 #include "config_private.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
-enum { TASKS_MAX = 256, SMALLEST_VOCABULARY = 300, LARGEST_VOCABULARY = 65000 };
+enum { TASKS_MAX = SWEEP_TASKS_MAX, SMALLEST_VOCABULARY = 300, LARGEST_VOCABULARY = 65000 };
 
 #define TASK_WORD(name) #name,
 static const char *const grammar_tasks[] = {GRAMMAR_TASKS(TASK_WORD)};

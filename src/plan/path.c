@@ -188,6 +188,18 @@ struct milestone stage_milestone(const struct stage *stage)
                               .state = stage->state};
 }
 
+/* What optional instruments read beside the state, and how much of it. */
+static void add_instruments(struct hasher *hasher, const struct plan *plan, const struct cell *cell)
+{
+    const struct world_facts *facts = &plan->facts;
+    unsigned on = plan->sweep->instruments;
+    if (on & 1u << INSTRUMENT_PROMPTS)
+        for (int t = 0; t < facts->tasks; t++) hasher_add_hash(hasher, "prompted", facts->task[t].test);
+    if (!(on & 1u << INSTRUMENT_MEDIATORS)) return;
+    hasher_add_integer(hasher, "noise draws", cell->settings.mediators.draws);
+    hasher_add_integer(hasher, "gradient items", cell->settings.mediators.items);
+}
+
 struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                          unsigned groups)
 {
@@ -204,5 +216,6 @@ struct hash128 record_id(const struct plan *plan, const struct cell *cell, const
     int places = milestone->kind == STAGE_BRANCH ? cell->sequence->length : milestone->place + 1;
     for (int place = 0; place < places; place++)
         hasher_add_hash(&hasher, "test", facts->task[cell->sequence->task[place]].test);
+    add_instruments(&hasher, plan, cell);
     return hasher_finish(&hasher);
 }

@@ -22,6 +22,9 @@ static void find_extents(struct plan *plan)
                                                 [DIMENSION_DOMAIN] = plan->facts.domains + plan->facts.task_domains,
                                                 [DIMENSION_LAYER] = most_layers(plan) + 2,
                                                 [DIMENSION_POINT] = point_of_step(steps) + 1,
+                                                [DIMENSION_RESTORED] = most_layers(plan) + 2,
+                                                [DIMENSION_PROMPT] = plan->facts.tasks,
+                                                [DIMENSION_NOISE] = NOISE_SCALES,
                                             }};
 }
 

@@ -63,7 +63,16 @@ double branch_measuring_flops(const struct plan *plan, const struct cell *cell, 
 double finetune_flops(const struct plan *plan, const struct cell *cell, int place);
 double scoring_flops(const struct plan *plan, const struct cell *cell, int place);
 
-/* path.c: what training on a task by the recipe and the streams of a place depends on, beside the state it starts from. */
+/* instrument_work.c: what optional instruments add to the measuring of a state on a cell's own path, and the most bytes
+ * of states, gradients and outcomes that they hold meanwhile, beside what is there already. */
+double instrument_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
+                        unsigned groups);
+int64_t instrument_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
+                         unsigned groups);
+double language_flops(const struct plan *plan, const struct cell *cell); /* work.c: LM loss on all reference domains */
+
+/* path.c: what training on a task by the recipe and the streams of a place depends on, beside the state it starts from.
+ */
 void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct task_facts *task, int place);
 /* path.c: what a stage is as a milestone of its cell's path, without hashing that path again; no lineage. */
 struct milestone stage_milestone(const struct stage *stage);

@@ -50,16 +50,21 @@ double scoring_flops(const struct plan *plan, const struct cell *cell, int place
     return shape_training_flops(&shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
 }
 
+double language_flops(const struct plan *plan, const struct cell *cell)
+{
+    int domains = plan->facts.domains + plan->facts.task_domains;
+    double tokens = (double)cell->settings.evaluate.tokens * domains;
+    return shape_training_flops(&cell->shape, tokens, cell->shape.context, true) / 3;
+}
+
 double measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                        unsigned groups)
 {
     if (groups == 0) return 0;
     if (milestone->kind == STAGE_BRANCH) return branch_measuring_flops(plan, cell, milestone);
-    int domains = plan->facts.domains + plan->facts.task_domains;
-    double tokens = (double)cell->settings.evaluate.tokens * domains;
-    double flops = shape_training_flops(&cell->shape, tokens, cell->shape.context, true) / 3;
+    double flops = language_flops(plan, cell);
     for (int place = 0; place <= milestone->place; place++) flops += scoring_flops(plan, cell, place);
-    return flops;
+    return flops + instrument_flops(plan, cell, milestone, groups);
 }
 
 double plan_tokens_per_step(const struct plan *plan, int stage)
@@ -88,7 +93,8 @@ int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, cons
 
 /* At once in a worker: the state that is trained, with its moments; its parent (a trunk's carries moments too); the
  * pretrained state a later place compares with; and, when the stage leaves a checkpoint on its way, the file that is
- * composed in memory.  The buffers of training and of measuring stay from stage to stage. */
+ * composed in memory, or what instruments hold while they measure.  The buffers of training and of measuring stay from
+ * stage to stage. */
 static void raise_memory(struct plan *plan, const struct stage *stage, const struct cell *cell,
                          const struct milestone *milestone)
 {
@@ -96,7 +102,8 @@ static void raise_memory(struct plan *plan, const struct stage *stage, const str
     int64_t own = milestone->kind == STAGE_INITIAL ? state : 3 * state;
     int64_t parent = 0;
     if (stage->parent >= 0) parent = plan->stage[stage->parent].kind == STAGE_TRUNK ? 3 * state : state;
-    int64_t held = 2 * own + CHECKPOINT_FRAME + parent + stage->needs * state;
+    int64_t file = own + CHECKPOINT_FRAME, measured = instrument_bytes(plan, cell, milestone, stage->groups);
+    int64_t held = own + (file > measured ? file : measured) + parent + stage->needs * state;
     int tokens, sequences;
     shape_training_batch(&cell->shape, &cell->settings, &tokens, &sequences);
     int64_t work = shape_work_bytes(&cell->shape, tokens, sequences, true);

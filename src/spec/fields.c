@@ -32,12 +32,19 @@ const char *group_name(int group)
 #define OUTCOME BIT(GROUP_OUTCOME)
 #define BRANCH(name) BIT(GROUP_BRANCH + BRANCH_##name)
 
-/* dimensions, dimension[], by_place */
-#define ONE 0, {0}, false
-#define EACH_PLACE 0, {0}, true
-#define ALONG(name) 1, {DIMENSION_##name}, false
+/* dimensions, dimension[], parts */
+#define ONE 0, {0}, PART_ONE
+#define EACH_PLACE 0, {0}, PART_PLACES
+#define EACH_EARLIER 0, {0}, PART_EARLIER
+#define EACH_EARLIER_ALONG(name) 1, {DIMENSION_##name}, PART_EARLIER
+#define ALONG(name) 1, {DIMENSION_##name}, PART_ONE
 
 #define NATS "nats per token"
+#define COSINE                                                                                                         \
+    "<g, h> / (||g|| ||h||); g, h: gradients of the mean loss over the first mediators.items training items of each "  \
+    "task, read out through its label words; "
+#define COSINE_SOURCE "Riemer et al. 2019; Yu et al. 2020"
+#define CHANCE "items (1 - a) (1 - b) / (classes - 1), a and b: accuracies at the start of this place and now"
 #define R_KEY "R[s][j]: accuracy on the task of place j after stage s; k: the last place"
 
 const struct field fields_table[FIELD_COUNT] = {
@@ -99,6 +106,64 @@ const struct field fields_table[FIELD_COUNT] = {
      "what the tasks before it changed in the accuracy that the last task reaches",
      "R[k][k] - accuracy of the same task learnt from the pretrained state (alone_accuracy). " R_KEY,
      "Pruksachatkun et al. 2020"},
+    {FIELD_READOUT_ACCURACY, INSTRUMENT_ABLATION, "readout_accuracy", ALONG(LAYER), PLACES, "1",
+     "accuracy of the task just learnt when its head reads what comes out of each layer",
+     "correct / items, the blocks above the layer left out, final norm and head as they are; final: as the task was "
+     "learnt",
+     "Merchant et al. 2020 (layers left out); nostalgebraist 2020 (without training anew)"},
+    {FIELD_READOUT_LOSS, INSTRUMENT_ABLATION, "readout_loss", ALONG(LAYER), PLACES, "nats",
+     "cross-entropy of the task just learnt when its head reads what comes out of each layer",
+     "mean over items of -log p(true label), the blocks above the layer left out; final: as the task was learnt",
+     "Merchant et al. 2020 (layers left out); nostalgebraist 2020 (without training anew)"},
+    {FIELD_RESTORED_LM_LOSS, INSTRUMENT_ABLATION, "restored_lm_loss", ALONG(RESTORED), PLACES, NATS,
+     "language-modelling loss with the top layers put back to their pretrained values",
+     "mean over reference domains of the loss with the top k blocks and, for k > 0, the final norm as they were; k one "
+     "more than there are blocks: the embeddings too; missing where layers that share a block would be put back in "
+     "part",
+     "Mosbach et al. 2021"},
+    {FIELD_ZERO_SHOT_ACCURACY, INSTRUMENT_PROMPTS, "zero_shot_accuracy", ALONG(PROMPT), PRETRAINED | PLACES, "1",
+     "accuracy on the test items of every task, read out through its label words after its prompt",
+     "correct / items, p(label) = softmax over the label words of the logits of the language-model head",
+     "Radford et al. 2019; label words after Schick and Schuetze 2021"},
+    {FIELD_ZERO_SHOT_LOSS, INSTRUMENT_PROMPTS, "zero_shot_loss", ALONG(PROMPT), PRETRAINED | PLACES, "nats",
+     "cross-entropy on the test items of every task, read out through its label words after its prompt",
+     "mean over items of -log p(true label), p(label) = softmax over the label words", "Radford et al. 2019"},
+    {FIELD_NOISE_LM_LOSS, INSTRUMENT_MEDIATORS, "noise_lm_loss", ALONG(NOISE), PRETRAINED | PLACES, NATS,
+     "language-modelling loss under Gaussian noise on the weights",
+     "mean over draws and reference domains of the loss at W + noise x rms(W) x N(0, 1), by tensor, heads as they are",
+     "Springer et al. 2025 (Gaussian perturbation); Li et al. 2018 (scaled by the size of each tensor)"},
+    {FIELD_NOISE_LOSS, INSTRUMENT_MEDIATORS, "noise_loss", ALONG(NOISE), PLACES, "nats",
+     "cross-entropy of the task just learnt under Gaussian noise on the weights",
+     "mean over draws of the loss on the test items at W + noise x rms(W) x N(0, 1), by tensor, heads as they are",
+     "Springer et al. 2025 (Gaussian perturbation); Li et al. 2018 (scaled by the size of each tensor)"},
+    {FIELD_NOISE_ACCURACY, INSTRUMENT_MEDIATORS, "noise_accuracy", ALONG(NOISE), PLACES, "1",
+     "accuracy of the task just learnt under Gaussian noise on the weights",
+     "mean over draws of correct / items at W + noise x rms(W) x N(0, 1), by tensor, heads as they are",
+     "Springer et al. 2025 (Gaussian perturbation); Li et al. 2018 (scaled by the size of each tensor)"},
+    {FIELD_GRADIENT_COSINE_PRETRAINED, INSTRUMENT_MEDIATORS, "gradient_cosine_pretrained", EACH_EARLIER, PLACES, "1",
+     "cosine between the gradients of this task and an earlier one at the pretrained weights",
+     COSINE "all weights but those of heads", COSINE_SOURCE},
+    {FIELD_GRADIENT_COSINE_START, INSTRUMENT_MEDIATORS, "gradient_cosine_start", EACH_EARLIER, PLACES, "1",
+     "cosine between the gradients of this task and an earlier one at the weights that this one starts from",
+     COSINE "all weights but those of heads", COSINE_SOURCE},
+    {FIELD_LAYER_COSINE_PRETRAINED, INSTRUMENT_MEDIATORS, "layer_gradient_cosine_pretrained", EACH_EARLIER_ALONG(LAYER),
+     PLACES, "1", "cosine between the gradients of this task and an earlier one at the pretrained weights, by layer",
+     COSINE "the weights of one layer", COSINE_SOURCE},
+    {FIELD_LAYER_COSINE_START, INSTRUMENT_MEDIATORS, "layer_gradient_cosine_start", EACH_EARLIER_ALONG(LAYER), PLACES,
+     "1",
+     "cosine between the gradients of this task and an earlier one at the weights that this one starts from, by layer",
+     COSINE "the weights of one layer", COSINE_SOURCE},
+    {FIELD_LOST_ITEMS, INSTRUMENT_ITEMS, "lost_items", EACH_EARLIER, PLACES, "items",
+     "test items of an earlier task that were right at the start of this place and are wrong now",
+     "number of items with 1 before and 0 after", "forgetting events of Toneva et al. 2019; Harmon et al. 2025"},
+    {FIELD_GAINED_ITEMS, INSTRUMENT_ITEMS, "gained_items", EACH_EARLIER, PLACES, "items",
+     "test items of an earlier task that were wrong at the start of this place and are right now",
+     "number of items with 0 before and 1 after", "learning events of Toneva et al. 2019; Harmon et al. 2025"},
+    {FIELD_LOST_ITEMS_ABOVE_CHANCE, INSTRUMENT_ITEMS, "lost_items_above_chance", EACH_EARLIER, PLACES, "items",
+     "lost items beyond those that independent guesses would lose", "lost_items - " CHANCE, "after Harmon et al. 2025"},
+    {FIELD_GAINED_ITEMS_ABOVE_CHANCE, INSTRUMENT_ITEMS, "gained_items_above_chance", EACH_EARLIER, PLACES, "items",
+     "gained items beyond those that independent guesses would gain", "gained_items - " CHANCE,
+     "after Harmon et al. 2025"},
 };
 
 int field_width(enum field_id id, const struct record_extents *extents)
@@ -108,9 +173,19 @@ int field_width(enum field_id id, const struct record_extents *extents)
     return width;
 }
 
+int field_parts_at(enum field_id id, int place)
+{
+    switch (fields_table[id].parts) {
+    case PART_PLACES: return place + 1;
+    case PART_EARLIER: return place > 0 ? place : 0;
+    case PART_ONE: break;
+    }
+    return 1;
+}
+
 int field_length(enum field_id id, const struct record_extents *extents, int place)
 {
-    return field_width(id, extents) * (fields_table[id].by_place ? place + 1 : 1);
+    return field_width(id, extents) * field_parts_at(id, place);
 }
 
 int record_offset(unsigned groups, unsigned instruments, const struct record_extents *extents, int place, int id)
@@ -133,10 +208,10 @@ static bool is_bare(int group)
 bool field_variable(int group, enum field_id id, int part, char *name, size_t size)
 {
     const struct field *field = &fields_table[id];
-    if (!(field->groups & 1u << group) || part > (field->by_place ? group - GROUP_PLACE : 0)) return false;
+    if (!(field->groups & 1u << group) || part >= field_parts_at(id, group - GROUP_PLACE)) return false;
     if (is_bare(group))
         snprintf(name, size, "%s", field->name);
-    else if (field->by_place && group > GROUP_PLACE)
+    else if (field->parts != PART_ONE && group > GROUP_PLACE)
         snprintf(name, size, "%s_%s_%s", group_name(group), field->name, place_name(part));
     else
         snprintf(name, size, "%s_%s", group_name(group), field->name);

@@ -5,7 +5,7 @@
 static const char *const instrument_words[] = {INSTRUMENTS(WORD_OF)};
 static const char *const dimension_words[] = {DIMENSIONS(WORD_OF)};
 
-const double noise_scales[NOISE_SCALES] = {0.03, 0.1, 0.2, 0.4};
+const double noise_scales[NOISE_SCALES] = {0.1, 0.2, 0.4, 0.8};
 
 const char *instrument_name(enum instrument instrument) { return instrument_words[instrument]; }
 bool instrument_always(enum instrument instrument) { return instrument <= INSTRUMENT_STABILITY; }

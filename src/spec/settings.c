@@ -95,6 +95,11 @@ const struct setting settings_table[] = {
         "test items of each task that are scored, at most all there are"),
     ROW("evaluate.tokens", TOKENS, EVALUATE, evaluate.tokens, "4Ki", 4, 1e9, NULL, "tokens",
         "tokens of each reference domain on which the language-modelling loss is measured"),
+
+    ROW("mediators.draws", INTEGER, EVALUATE, mediators.draws, "1", 1, 1024, NULL, "draws",
+        "draws of weight noise that the losses under noise are the mean of; each seed has its own"),
+    ROW("mediators.items", TOKENS, EVALUATE, mediators.items, "256", 1, 1e9, NULL, "items",
+        "training items of each task whose gradients are compared, at most all there are"),
 };
 const int settings_count = sizeof settings_table / sizeof settings_table[0];
 

@@ -85,8 +85,8 @@ static void put_forgetting(struct job *job, double *record)
 
 /* ---- training itself ---- */
 
-/* Layers of this model into the places of the sweep's largest: embedding, blocks from the bottom, final always last. */
-static void put_layers(const struct job *job, const double *own, double *field)
+/* Embedding, blocks from the bottom, final always last. */
+void job_put_layers(const struct job *job, const double *own, double *field)
 {
     int layers = job->cell.shape.layers, places = job->assignment->extents.length[DIMENSION_LAYER];
     for (int l = 0; l <= layers; l++) field[l] = own[l];
@@ -98,7 +98,7 @@ static void put_displacement(struct job *job, double *record)
     double own[LAYERS_MAX + 2], *field = job_field(job, record, FIELD_DISPLACEMENT);
     if (!field) return;
     measure_displacement(job->state, job->pretrained, own);
-    put_layers(job, own, field);
+    job_put_layers(job, own, field);
 }
 
 static void put_trace(struct job *job, double *record)
@@ -108,7 +108,7 @@ static void put_trace(struct job *job, double *record)
     double *curve = job_field(job, record, FIELD_CURVE_LOSS);
     if (trace->steps == 0) return;
     for (int l = 0; l < job->cell.shape.layers + 2; l++) own[l] = trace->norm_sum[l] / (double)trace->steps;
-    if (norms) put_layers(job, own, norms);
+    if (norms) job_put_layers(job, own, norms);
     for (int p = 0; curve && p < job->assignment->extents.length[DIMENSION_POINT]; p++)
         if (trace->loss_count[p] > 0) curve[p] = trace->loss_sum[p] / (double)trace->loss_count[p];
 }
@@ -122,9 +122,13 @@ void job_measure(struct job *job, double *record)
     }
     measure_language(job, record);
     put_trace(job, record);
+    job_measure_prompts(job, record);
+    job_measure_mediators(job, record);
     if (job->milestone->place < 0) return;
     for (int place = 0; place <= job->milestone->place; place++) measure_place(job, record, place);
     put_retention(job, record);
     put_displacement(job, record);
+    job_measure_ablation(job, record);
+    job_measure_items(job, record);
     if (job->assignment->groups & 1u << GROUP_OUTCOME) put_forgetting(job, record);
 }

@@ -33,6 +33,7 @@ struct job { /* one stage while it is carried out */
 struct trainer *workshop_trainer(struct workshop *workshop, const struct cell *cell);
 struct meter *workshop_meter(struct workshop *workshop, const struct model_shape *shape);
 struct reading reading_of(const struct workshop *workshop, const struct cell *cell);
+/* How the task of a place is read out of job->state. */
 struct readout readout_of(const struct job *job, int place, uint16_t *label_token);
 
 /* ---- stage.c ---- */
@@ -50,6 +51,13 @@ int job_learn(struct job *job, const struct learning *learning, train_pause_f *p
 int job_make_branch(struct job *job, train_pause_f *pause, void *context, struct error *err);
 void job_measure_branch(struct job *job, double *record);
 
+/* ---- ablation.c, mediators.c: instruments; each fills its fields where they are asked for ---- */
+
+void job_measure_prompts(struct job *job, double *record);
+void job_measure_ablation(struct job *job, double *record);
+void job_measure_mediators(struct job *job, double *record);
+void job_measure_items(struct job *job, double *record);
+
 /* ---- finish.c ---- */
 
 /* Where a field's values go, or NULL when it is not asked for. */
@@ -57,6 +65,8 @@ double *job_field(const struct job *job, double *record, enum field_id id);
 void job_put(const struct job *job, double *record, enum field_id id, double value);
 /* Of job->state on the test items of the task of a place. */
 struct score job_score(const struct job *job, int place);
+/* Numbers of this model's layers (embedding, blocks, final norm) into the places of the sweep's largest. */
+void job_put_layers(const struct job *job, const double *own, double *field);
 /* Measures job->state, notes in its history what later stages need, and fills record. */
 void job_measure(struct job *job, double *record);
 

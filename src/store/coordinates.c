@@ -316,6 +316,47 @@ static int point_create(const struct hdf *hdf, int points)
     return create_and_reset(hdf, &coordinate);
 }
 
+/* ---- dimensions of instruments ---- */
+
+static int restored_create(const struct hdf *hdf, int length)
+{
+    struct coordinate coordinate = {.name = "restored", .dimension = "restored", .length = length, .units = "layers"};
+    coordinate.long_name = "layers put back to their pretrained values from the top: the final norm with the first "
+                           "block; one more than a model has blocks: the embeddings too";
+    coordinate.integers = memory_array((size_t)length, sizeof *coordinate.integers);
+    for (int i = 0; i < length; i++) coordinate.integers[i] = i;
+    return create_and_reset(hdf, &coordinate);
+}
+
+static int prompt_create(const struct hdf *hdf, const struct sweep *sweep)
+{
+    struct coordinate coordinate = coordinate_of_texts("prompt", sweep->task_count);
+    coordinate.long_name = "task that is asked by its prompt";
+    for (int i = 0; i < sweep->task_count; i++) coordinate.texts[i] = memory_text(sweep->tasks[i]);
+    return create_and_reset(hdf, &coordinate);
+}
+
+static int noise_create(const struct hdf *hdf)
+{
+    struct coordinate coordinate = {.name = "noise", .dimension = "noise", .length = NOISE_SCALES, .units = "1"};
+    coordinate.long_name = "standard deviation of the weight noise, as a share of each tensor's root mean square";
+    coordinate.reals = memory_array(NOISE_SCALES, sizeof *coordinate.reals);
+    for (int i = 0; i < NOISE_SCALES; i++) coordinate.reals[i] = noise_scales[i];
+    return create_and_reset(hdf, &coordinate);
+}
+
+static bool is_on(const struct plan *plan, enum instrument instrument)
+{
+    return (plan->sweep->instruments & 1u << instrument) != 0;
+}
+
+static int instruments_create(const struct hdf *hdf, const struct plan *plan)
+{
+    if (is_on(plan, INSTRUMENT_ABLATION)) TRY(restored_create(hdf, plan->extents.length[DIMENSION_RESTORED]));
+    if (is_on(plan, INSTRUMENT_PROMPTS)) TRY(prompt_create(hdf, plan->sweep));
+    return is_on(plan, INSTRUMENT_MEDIATORS) ? noise_create(hdf) : 0;
+}
+
 int coordinates_create(const struct hdf *hdf, const struct plan *plan)
 {
     const struct sweep *sweep = plan->sweep;
@@ -323,7 +364,8 @@ int coordinates_create(const struct hdf *hdf, const struct plan *plan)
     TRY(task_create(hdf, sweep));
     TRY(domain_create(hdf, plan));
     TRY(layer_create(hdf, plan->extents.length[DIMENSION_LAYER]));
-    return plan->extents.length[DIMENSION_POINT] > 0 ? point_create(hdf, plan->extents.length[DIMENSION_POINT]) : 0;
+    TRY(point_create(hdf, plan->extents.length[DIMENSION_POINT]));
+    return instruments_create(hdf, plan);
 }
 
 /* ---- the attribute `coordinates` ---- */

@@ -77,7 +77,7 @@ static int add_field(const struct plan *plan, int group, int id, struct column *
 {
     const struct field *field = &fields_table[id];
     if (!(field->groups & 1u << group) || !(plan->sweep->instruments & 1u << field->instrument)) return 0;
-    int parts = field->by_place ? group - GROUP_PLACE + 1 : 1;
+    int parts = field_parts_at(field->id, group - GROUP_PLACE);
     int extent = field_width(field->id, &plan->extents);
     for (int part = 0; part < parts; part++) {
         column[part] = (struct column){.group = group, .field = id, .part = part, .extent = extent};

@@ -78,7 +78,7 @@ static bool refit(const struct taking *taking, const struct stage *stage, int ol
         int at = record_offset(old->tree[old_row].groups, old->sweep->instruments, &old->extents, stage->place, id);
         if ((to < 0) != (at < 0)) return false;
         if (to < 0) continue;
-        int parts = fields_table[id].by_place ? stage->place + 1 : 1;
+        int parts = field_parts_at((enum field_id)id, stage->place);
         if (!refit_field((enum field_id)id, &old->extents, from + at, &plan->extents, record + to, parts)) return false;
     }
     return true;

@@ -42,10 +42,10 @@ axes:
   variety: {variety}
   pair:    all
   seed:    {seed}
-measure: [curves]
+measure: {measure}
 """
 DEFAULTS = {"steps": 12, "rate": "2e-3", "second_rate": "2e-3", "items": 64, "size": "[nano, micro]",
-            "tokens": "[0, 2Ki, 4Ki]", "variety": "[1, 2]", "seed": 2}
+            "tokens": "[0, 2Ki, 4Ki]", "variety": "[1, 2]", "seed": 2, "measure": "[curves]"}
 
 
 def sweep_text(**changes):

@@ -107,8 +107,9 @@ static void every_setting_changes_the_ids_from_its_scope_on_and_none_before(void
 {
     (void)context;
 #define ONE_CELL "axes: {tokens: [512Ki], pair: [[tense, bigram_shift]], seed: 1"
-    static const char base[] = SWEEP(ONE_CELL "}\n"), as_axis[] = SWEEP(ONE_CELL ", %s: [%s]}\n"),
-                      as_setting[] = SWEEP(ONE_CELL "}\n%s: %s\n");
+#define ON "measure: [mediators]\n" /* those whose settings are in the table */
+    static const char base[] = SWEEP(ONE_CELL "}\n" ON), as_axis[] = SWEEP(ONE_CELL ", %s: [%s]}\n" ON),
+                      as_setting[] = SWEEP(ONE_CELL "}\n%s: %s\n" ON);
     struct planned standard = plan_of(base, true);
     struct path path = path_of_cell(&standard, 0);
     for (int row = 0; row < settings_count; row++) {
