@@ -8,6 +8,11 @@
 #PBS -r n
 # Torque: instead of select, -l nodes=1:ppn=64
 
+# First of all: a signal that nobody heeds ends the script.  What comes before there is a run is a hint that it does not
+# need: it asks PBS itself when the job ends.
+run=''
+trap 'signalled=yes; if [ -n "$run" ]; then kill -USR1 "$run" 2>/dev/null; fi' USR1 TERM
+
 # Edit these three lines.
 checkout=$HOME/palimpsest
 sweep=sweep.yaml
@@ -37,7 +42,6 @@ submit_again() {
 "$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \
     "$checkout/build/palimpsest" run "$sweep" -o "$results" &
 run=$!
-trap 'signalled=yes; kill -USR1 $run 2>/dev/null' USR1 TERM
 signalled=yes
 while [ -n "$signalled" ]; do
     signalled=''
