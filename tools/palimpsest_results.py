@@ -91,9 +91,9 @@ def over_seeds(array, by, level=0.95):
     if "seed" not in per_seed.dims:
         per_seed = per_seed.expand_dims("seed")
     seeds = per_seed.notnull().sum("seed")
-    error = per_seed.std("seed", ddof=1) / numpy.sqrt(seeds.where(seeds > 1))
-    half = error * stats.t.ppf(0.5 + level / 2, (seeds - 1).where(seeds > 1))
-    mean = per_seed.mean("seed")
+    mean, degrees = per_seed.mean("seed"), (seeds - 1).where(seeds > 1)
+    variance = ((per_seed - mean)**2).sum("seed") / degrees
+    half = stats.t.ppf(0.5 + level / 2, degrees) * numpy.sqrt(variance / seeds)
     values = array.notnull().sum(rest)
     places = int(numpy.prod([array.sizes[name] for name in rest])) if rest else 1
     return xarray.Dataset({"mean": mean, "low": mean - half, "high": mean + half, "seeds": seeds, "values": values,

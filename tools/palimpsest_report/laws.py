@@ -230,6 +230,12 @@ def tournament(results, outcome="forgetting", level=0.95):
     return Tournament("", speaks_of, list(blocks), laws, margins, table)
 
 
+def last_step(places):
+    """Factor between the two largest values of an axis given in doublings: how far the held-out block lay outside."""
+    values = numpy.unique(places.round(6))
+    return float(2.0**(values[-1] - values[-2]))
+
+
 def mean_error(law):
     return float(numpy.mean([numpy.nanmean(errors) for errors in law.errors.values()]))
 
@@ -243,7 +249,8 @@ def verdict(found):
     held = " and ".join(found.held_out)
     said = f"{TITLES[best.name].capitalize()} predicts {held} best (error {mean_error(best):.3f} in units of the outcome)"
     said += f", but not beyond chance better than {' and '.join(unclear)}." if unclear else ", beyond chance better than every other."
-    axes = " and ".join({"size": "four times the largest size", "tokens": "four times the longest amount"}[a]
+    steps = {axis: last_step(getattr(found.table, axis)) for axis in found.speaks_of}
+    axes = " and ".join({"size": f"{steps[a]:.3g} times the largest size", "tokens": f"{steps[a]:.3g} times the longest amount"}[a]
                         for a in found.speaks_of)
     if unclear or best.name in ("none", "similar"):
         said += (" So nothing about larger models or longer pretraining can be extrapolated from this sweep: within its range "

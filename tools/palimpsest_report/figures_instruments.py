@@ -1,0 +1,394 @@
+"""Figures of the instruments: each appears when its variables are in the file.  Variables are found by what their names say
+and by their dimensions, so that an instrument that is added later is drawn as well."""
+import re
+
+import numpy
+from matplotlib.ticker import MaxNLocator
+
+import palimpsest_results
+from . import outcomes
+from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, draw_line, interval_words, labels_along, look_of,
+                      row_of_panels, chosen_levels, unit_word)
+from .figures_answer import by_axes
+
+STAGES = ["initial", "pretrained", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+STAGE_WORDS = {"initial": "initial", "pretrained": "pretraining", "first": "A", "second": "B"}
+AXES = {"pair", "task", "seed", "domain", "layer", "point"}
+
+
+def stage_of(name):
+    """("first", "curve_loss") of first_curve_loss; (None, name) where it does not begin with a stage."""
+    head, _, rest = name.partition("_")
+    return (head, rest) if head in STAGES and rest else (None, name)
+
+
+def sweep_axes(results):
+    """Dimensions of the outcomes: what the sweep varies."""
+    return set(results.data["forgetting"].dims) if "forgetting" in results.data else {"size", "tokens", "variety", "pair", "seed"}
+
+
+def own_dimensions(results, name):
+    """Dimensions of a variable beside the axes of the sweep and the task just learnt."""
+    return [str(d) for d in results.data[name].dims if d not in sweep_axes(results) | {"task"}]
+
+
+def trained(results, array):
+    return outcomes.pretrained_only(results, array)
+
+
+def has_values(array):
+    return bool(array.notnull().any())
+
+
+# ---- curves ----
+
+def curve_panel(axes, results, array, along, lines):
+    """Mean over everything but `along` and `lines`, with intervals over seeds as a band."""
+    data = results.data
+    answer = palimpsest_results.over_seeds(array, [along] + ([lines] if lines else []))
+    x = data[along].values.astype(float) if along in data.coords and numpy.issubdtype(data[along].dtype, numpy.number) \
+        else numpy.arange(1.0, data.sizes[along] + 1)
+    levels = chosen_levels(data.sizes[lines]) if lines else [None]
+    names = labels_along(data, lines) if lines else [None]
+    for place, at in enumerate(levels):
+        one = answer if at is None else answer.isel({lines: at})
+        there, look = numpy.isfinite(one["mean"].values), look_of(place, len(levels))
+        if not there.any():
+            continue
+        axes.plot(x[there], one["mean"].values[there], markevery=max(1, int(there.sum()) // 6), label=None if at is None else names[at],
+                  **look)
+        axes.fill_between(x[there], one["low"].values[there], one["high"].values[there], color=look["color"], alpha=0.15, linewidth=0)
+    if (numpy.diff(x) > 0).all() and x[0] > 0 and x[-1] / x[0] > 20:
+        axes.set_xscale("log")
+    return int(answer["seeds"].max())
+
+
+def curves(results):
+    """Learning curves of every stage: training loss against steps, one line for each size (or amount)."""
+    names = [name for name in results.names_like(r".*curve_loss") if has_values(results.data[name])]
+    if not names:
+        return []
+    axes = sweep_axes(results)
+    lines = next((axis for axis in ("size", "tokens") if axis in axes and results.data.sizes[axis] > 1), None)
+    figure, panels = row_of_panels(len(names), 1, height=2.9)
+    seeds = 0
+    for panel, name in zip(panels[0], names):
+        array = trained(results, results.data[name])
+        if "pretrained" in name and "tokens" in array.dims:
+            array = array.isel(tokens=-1)
+        seeds = max(seeds, curve_panel(panel, results, array, own_dimensions(results, name)[-1], lines))
+        panel.set_title({"pretrained": "pretraining (longest amount)", "first": "fine-tuning on A", "second": "fine-tuning on B"}
+                        .get(stage_of(name)[0], name.replace("_", " ")))
+        panel.set_xlabel("optimiser steps")
+    panels[0, 0].set_ylabel("training loss (nats)")
+    add_legend(panels[0, -1], lines)
+    return [Picture("curves", "Learning and recovery", "Learning curves",
+                    f"Training loss, mean over the steps since the point before; untrained models left out. n = {seeds} seeds; bands: 95 % "
+                    "t intervals over seeds.", figure)]
+
+
+def add_legend(panel, lines):
+    if lines and panel.get_legend_handles_labels()[1]:
+        panel.legend(title={"size": "model"}.get(lines, lines.replace("_", " ")), handlelength=2.8)
+
+
+def recovery(results):
+    """Curves of recovery and relearning: any variable of that name along steps of its own."""
+    names = [name for name in results.names_like(r".*(recover|relearn).*") if len(own_dimensions(results, name)) == 1
+             and own_dimensions(results, name)[0] not in ("domain", "layer") and has_values(results.data[name])]
+    if not names:
+        return []
+    lines = "size" if results.data.sizes.get("size", 0) > 1 else None
+    figure, panels = row_of_panels(min(len(names), 3), -(-len(names) // 3), width=3.5, height=2.9)
+    seeds = 0
+    for panel, name in zip(panels.ravel(), names):
+        along = own_dimensions(results, name)[0]
+        used_lines = lines if lines in results.data[name].dims else None
+        seeds = max(seeds, curve_panel(panel, results, trained(results, results.data[name]), along, used_lines))
+        panel.set_title(name.replace("_", " "), fontsize=8.5)
+        panel.set_xlabel(step_word(results.data, along))
+        panel.set_ylabel(meaning(results.data, name), fontsize=8)
+        add_legend(panel, used_lines)
+    blank_unused(panels, len(names))
+    return [Picture("recovery", "Learning and recovery", "Recovery of language modelling, relearning of A",
+                    f"From the state after fine-tuning on; untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over seeds.",
+                    figure)]
+
+
+def step_word(data, along):
+    units = data[along].attrs.get("units", "") if along in data.coords else ""
+    return units or along.replace("_", " ")
+
+
+def meaning(data, name):
+    """A short label of a variable: the last words of its name and its units."""
+    return f"{stage_of(name)[1].replace('_', ' ')}{unit_word(data, name)}"
+
+
+# ---- frontier ----
+
+def frontier(results):
+    """A's score against B's along B's training, one line for each size."""
+    names = outcomes.frontier_names(results.data) if results.has("forgetting") else None
+    if names is None or not has_values(results.data[names[1]]):
+        return []
+    data, point = results.data, names[2]
+    columns = chosen_levels(data.sizes["tokens"])[-3:] if "tokens" in data[names[0]].dims else [None]
+    figure, panels = row_of_panels(len(columns), 1, width=3.6, height=3.2, sharex=True, sharey=True)
+    lines = "size" if data.sizes.get("size", 0) > 1 else None
+    seeds = 0
+    for panel, column in zip(panels[0], columns):
+        cut = (lambda array: array) if column is None else (lambda array: array.isel(tokens=column))
+        a, b = (palimpsest_results.over_seeds(cut(data[name]), [point] + ([lines] if lines else [])) for name in names[:2])
+        seeds = max(seeds, int(a["seeds"].max()))
+        for place in range(data.sizes[lines] if lines else 1):
+            at = {lines: place} if lines else {}
+            one, other, look = a.isel(at), b.isel(at), look_of(place, data.sizes[lines] if lines else 1)
+            panel.errorbar(other["mean"], one["mean"], yerr=(one["high"] - one["mean"]).fillna(0), xerr=(other["high"] - other["mean"]).fillna(0),
+                           elinewidth=0.6, label=labels_along(data, lines)[place] if lines else None, **look)
+        panel.set_xlabel("accuracy on B")
+        panel.set_title("" if column is None else f"{labels_along(data, 'tokens')[column]} tokens")
+    panels[0, 0].set_ylabel("accuracy on A")
+    add_legend(panels[0, -1], lines)
+    return [Picture("frontier", "Learning and recovery", "The frontier: what of A is left when B has come so far",
+                    "One point for each stop along B's training, left to right. A line above another keeps more of A at the same success on "
+                    f"B. n = {seeds} seeds; bars: 95 % t intervals over seeds.", figure)]
+
+
+# ---- matrix ----
+
+MATRICES = [("forgetting", "share of A that is gone"), ("forgetting_drop", "drop of accuracy on A"),
+            ("second_accuracy_second", "accuracy on B"), ("transfer", "accuracy on B after A, minus B alone")]
+
+
+def matrices(results):
+    """Task by task: rows the first task, columns the second."""
+    found = []
+    for name, title in MATRICES:
+        if name in results.data and has_values(results.data[name]):
+            try:
+                found.append((name, title, palimpsest_results.transfer_matrix(
+                    results.data.assign({name: trained(results, results.data[name])}), name)))
+            except palimpsest_results.ResultsError:
+                return []
+    if not found:
+        return []
+    tasks = len(found[0][2]["first"])
+    side = max(2.5, 0.62 * tasks + 1.4)
+    across = 3 if tasks <= 4 else 2
+    figure, panels = row_of_panels(min(len(found), across), -(-len(found) // across), width=side + 0.7, height=side)
+    for panel, (name, title, matrix) in zip(panels.ravel(), found):
+        draw_matrix(panel, matrix, signed=name == "transfer")
+        panel.set_title(title)
+    blank_unused(panels, len(found))
+    return [Picture("matrix", "Tasks", "Task by task",
+                    "Mean over all pretrained models of each ordered pair, with the half width of its 95 % t interval over n = "
+                    f"{int(numpy.nanmax(found[0][2]['seeds']))} seeds. Rows: the task learnt first (A); columns: the second (B). Shades "
+                    "span the values of each panel.", figure)]
+
+
+def draw_matrix(panel, matrix, signed):
+    mean, half = matrix["mean"].values, (matrix["high"] - matrix["mean"]).values
+    reach = numpy.nanmax(numpy.abs(mean)) if numpy.isfinite(mean).any() else 1
+    panel.grid(False)
+    panel.set_facecolor("#eeeeee")
+    least, most = (-reach, reach) if signed else (numpy.nanmin(mean), max(numpy.nanmax(mean), numpy.nanmin(mean) + 1e-6))
+    panel.imshow(mean, cmap="PuOr" if signed else MAP, vmin=least, vmax=most)
+    for (row, column), value in numpy.ndenumerate(mean):
+        if numpy.isfinite(value):
+            light = abs(value) < 0.6 * reach if signed else (value - least) / (most - least) > 0.55
+            bar = f"\n±{half[row, column]:.2f}" if numpy.isfinite(half[row, column]) else ""
+            panel.text(column, row, f"{value:.2f}{bar}", ha="center", va="center", fontsize=7.5, color="black" if light else "white")
+    names = [str(task).replace("_", "\n", 1) for task in matrix["first"].values]
+    panel.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    panel.set_yticks(range(len(names)), names)
+    panel.set_xlabel("second task (B)")
+    panel.set_ylabel("first task (A)")
+
+
+# ---- layers ----
+
+LAYERED = [(r".*probe.*accuracy.*", "probes: accuracy"), (r".*cka.*", "linear CKA against\nthe pretrained state"),
+           (r".*rsa.*", "RSA against\nthe pretrained state"), (r".*displacement", "distance from pretrained\nweights (relative)"),
+           (r".*gradient_norm", "norm of the gradient")]
+
+
+def layers(results):
+    """Every quantity that has a value for each layer: rows quantities, columns sizes, lines stages."""
+    rows = []
+    for pattern, word in LAYERED:
+        names = [name for name in results.names_like(pattern) if "layer" in results.data[name].dims and has_values(results.data[name])]
+        rows += split_by_kind(names, word)
+    if not rows:
+        return []
+    data, sized = results.data, "size" in results.data.dims
+    columns = chosen_levels(data.sizes["size"]) if sized else [None]
+    columns = columns if len(columns) <= 4 else [columns[0], columns[len(columns) // 2], columns[-1]]
+    figure, panels = row_of_panels(len(columns), len(rows), width=2.9, height=2.1, sharey="row")
+    seeds = 0
+    for row, (word, names) in enumerate(rows):
+        for column, at in enumerate(columns):
+            seeds = max(seeds, layer_panel(panels[row, column], results, names, at))
+            if row == 0 and sized:
+                panels[row, column].set_title(labels_along(data, "size")[at])
+        panels[row, 0].set_ylabel(word, fontsize=8)
+        add_legend(panels[row, 0], "stage")
+    return [Picture("layers", "Layers", "Layer by layer",
+                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
+                    "t intervals over seeds. Measured after the stage named (gradients: during it).", figure)]
+
+
+def split_by_kind(names, word):
+    """Rows of one quantity: probes on the last token and on the mean are two."""
+    kinds = {}
+    for name in names:
+        kinds.setdefault(stage_of(name)[1], []).append(name)
+    if len(kinds) <= 1:
+        return [(word, names)] if names else []
+    return [(f"{word.splitlines()[0]}\n({kind.replace('_', ' ')})", members) for kind, members in kinds.items()]
+
+
+def layer_panel(axes, results, names, size):
+    data, seeds = results.data, 0
+    for place, name in enumerate(sorted(names, key=lambda n: STAGES.index(stage_of(n)[0]) if stage_of(n)[0] else 99)):
+        array = trained(results, data[name])
+        if size is not None and "size" in array.dims:
+            array = array.isel(size=size)
+        answer = palimpsest_results.over_seeds(array, ["layer"])
+        there = numpy.isfinite(answer["mean"].values)
+        seeds = max(seeds, int(answer["seeds"].max()))
+        look = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7], "linestyle": DASHES[place % 7]}
+        x = numpy.arange(there.sum(), dtype=float)
+        draw_line(axes, x, *(answer[k].values[there] for k in ("mean", "low", "high")), numpy.zeros(len(x), dtype=bool), look,
+                  STAGE_WORDS.get(stage_of(name)[0], name.replace("_", " ")))
+        labels = [str(label).replace("embedding", "emb").replace("block_", "") for label in data["layer"].values[there]]
+        axes.set_xticks(x, labels, fontsize=7)
+    return seeds
+
+
+def probed(results):
+    """Probing accuracy of the pretrained state: task by layer, on the largest size."""
+    names = [n for n in results.names_like(r"pretrained.*probe.*accuracy.*") if "layer" in results.data[n].dims]
+    kinds = []
+    for name in names:
+        extra = [d for d in results.data[name].dims if d not in sweep_axes(results) | {"layer"}]
+        if len(extra) == 1 and has_values(results.data[name]):
+            kinds.append((name, extra[0]))
+    if not kinds:
+        return []
+    figure, panels = row_of_panels(len(kinds), 1, width=4.2, height=3.2, sharey=True)
+    for panel, (name, task) in zip(panels[0], kinds):
+        array = trained(results, results.data[name])
+        array = array.isel(size=-1) if "size" in array.dims else array
+        mean = palimpsest_results.over_seeds(array, [task, "layer"])["mean"].transpose(task, "layer")
+        keep = numpy.isfinite(mean.values).any(axis=0)
+        panel.grid(False)
+        panel.imshow(mean.values[:, keep], cmap=MAP, vmin=0, vmax=1, aspect="auto")
+        for (row, column), value in numpy.ndenumerate(mean.values[:, keep]):
+            panel.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="black" if value > 0.55 else "white")
+        panel.set_xticks(range(int(keep.sum())), [str(x) for x in results.data["layer"].values[keep]], rotation=30, ha="right")
+        panel.set_yticks(range(mean.shape[0]), labels_along(results.data, task))
+        panel.set_title(stage_of(name)[1].replace("_", " "))
+    seeds = results.data.sizes.get("seed", 1)
+    return [Picture("probed_tasks", "Layers", "What the pretrained model knows, by task and layer",
+                    f"Accuracy of a linear probe on frozen features; the largest size, mean over pretrained models and n = {seeds} seeds.", figure)]
+
+
+# ---- stability, scalars of instruments ----
+
+def stability(results):
+    """Share of failed runs, and spread over seeds of the score on B, along every axis."""
+    data, section = results.data, "Stability"
+    names = [name for name in results.names_like(r"(first|second)_failed_run") if has_values(data[name])]
+    pictures = []
+    for name in names:
+        place = {"first": "A", "second": "B"}[stage_of(name)[0]]
+        picture = by_axes(results, f"failed_runs_{place}", section, f"Runs that failed on {place}", lambda axis: data[name],
+                          f"share of runs that did not\nlearn {place} (binomial test)",
+                          f"n = {int(data[name].notnull().sum())} runs, {int((data[name] == 1).sum())} failed: their score on {place} is not "
+                          "significantly above the majority class.")
+        pictures += [picture] if picture else []
+    return pictures + spread(results)
+
+
+def spread(results):
+    """Standard deviation over seeds of the score on B: one bar for each size and amount."""
+    data = results.data
+    if "second_accuracy_second" not in data or data["second_accuracy_second"].sizes.get("seed", 1) < 3:
+        return []
+    array = trained(results, data["second_accuracy_second"])
+    counted = array.notnull().sum("seed")
+    deviation = numpy.sqrt(((array - array.mean("seed"))**2).sum("seed") / (counted - 1).where(counted > 2))
+    axes = [axis for axis in ("size", "tokens", "variety") if axis in deviation.dims and data.sizes[axis] > 1]
+    if not axes or not has_values(deviation):
+        return []
+    figure, panels = row_of_panels(len(axes), 1, height=2.5, sharey=True)
+    for panel, axis in zip(panels[0], axes):
+        values = [deviation.isel({axis: i}).values.ravel() for i in range(data.sizes[axis])]
+        values = [v[numpy.isfinite(v)] for v in values]
+        labels = labels_along(data, axis)
+        kept = [i for i, v in enumerate(values) if len(v)]
+        panel.boxplot([values[i] for i in kept], labels=[labels[i] for i in kept], medianprops={"color": COLOURS[1]},
+                      flierprops={"markersize": 3})
+        panel.set_xlabel({"size": "model", "tokens": "pretraining tokens", "variety": "domains read"}[axis])
+        panel.yaxis.set_major_locator(MaxNLocator(5))
+    panels[0, 0].set_ylabel("standard deviation over\nseeds of accuracy on B")
+    return [Picture("spread", "Stability", "How much seeds differ",
+                    f"Each value is one grid point's standard deviation over n = {array.sizes['seed']} seeds; boxes: quartiles and median "
+                    "over grid points, whiskers to 1.5 times the box. Untrained models left out.", figure)]
+
+
+SCALARS = [("Learning and recovery", r".*(saving|recovery_steps|relearn\w*_steps).*"), ("Tasks", r"transfer|alone_accuracy|.*intransigence.*"),
+           ("Other instruments", r".*(codelength|zero_shot|noise|cosine|overlap|restore|readout|ablation|control|joint).*")]
+MOST_SCALARS = 12
+
+
+def scalars(results):
+    """Numbers of instruments that have one value for each cell: a row of panels for each."""
+    pictures = []
+    for section, pattern in SCALARS:
+        for name in results.names_like(pattern)[:MOST_SCALARS]:
+            array = results.data[name]
+            if own_dimensions(results, name) or not has_values(array) or re.match("status|lm_floor", name):
+                continue
+            attributes = array.attrs
+            picture = by_axes(results, name, section, name.replace("_", " ").capitalize(), lambda axis: array,
+                              meaning(results.data, name), f"{sentence(attributes.get('long_name', ''))}n = {int(array.notnull().sum())} values.")
+            pictures += [picture] if picture else []
+    return pictures
+
+
+def sentence(words):
+    return f"{words[0].upper()}{words[1:]}. " if words else ""
+
+
+def of_instruments(results):
+    return [*curves(results), *recovery(results), *frontier(results), *matrices(results), *scalars(results), *layers(results),
+            *probed(results), *stability(results)]
+
+
+# ---- the run ----
+
+def cost(results):
+    """What the run did and what sharing saved."""
+    if not results.certificates:
+        return []
+    ends = [c for c in results.certificates if c.get("flops_tree", 0) > 0]
+    figure, panels = row_of_panels(2, 1, width=4.0, height=2.4)
+    if ends:
+        words = {"flops_per_cell_alone": "every cell on its own", "flops_one_pretraining_each": "one pretraining each",
+                 "flops_tree": "shared tree (this run)"}
+        values = [ends[-1][name] / 1e12 for name in words]
+        bars = panels[0, 0].barh(list(words.values()), values, color=[COLOURS[6], COLOURS[4], COLOURS[0]])
+        panels[0, 0].bar_label(bars, [f"{value:.3g}" for value in values], padding=2, fontsize=8)
+        panels[0, 0].set_xlim(0, 1.15 * max(values))
+    panels[0, 0].set_xlabel("work of the whole sweep (TFLOP)")
+    panels[0, 0].invert_yaxis()
+    kinds = sorted(results.stage_seconds.items(), key=lambda item: -item[1])
+    panels[0, 1].barh([name for name, _ in kinds], [value for _, value in kinds], color=COLOURS[2])
+    panels[0, 1].invert_yaxis()
+    panels[0, 1].set_xlabel("seconds of all ranks, by kind of stage")
+    return [Picture("cost", "The run", "Work and time",
+                    f"From the certificate of the run (/provenance); {sum(results.statuses.values())} stages, "
+                    f"{len(results.certificates)} start{'s' if len(results.certificates) > 1 else ''} of the program. No interval: counts and "
+                    "clocks of one run.", figure)]
