@@ -80,10 +80,6 @@ def unit_word(data, name):
     return "" if units in ("1", "") else f" ({units})"
 
 
-def plural(count, word):
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def interval_words(seeds, level=0.95):
     return (f"Points are means over {seeds} seeds of each seed's own mean, bars {100 * level:g} % t intervals over those seeds"
             if seeds > 1 else "There is one seed, so there are no intervals")

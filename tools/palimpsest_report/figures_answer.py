@@ -5,8 +5,9 @@ from matplotlib.transforms import blended_transform_factory
 
 import palimpsest_results
 from . import laws, outcomes, verdicts
+from .verdicts import plural
 from .figures import (COLOURS, MAP, Picture, axis_word, blank_unused, cut_bars, draw_panel, interval_words, labels_along,
-                      lines_for, look_of, plural, row_of_panels, short, unit_word, varied_axes)
+                      lines_for, look_of, row_of_panels, short, unit_word, varied_axes)
 
 WORDS = {"forgetting": "forgetting: share of what was\nlearnt of A that is gone", "forgetting_drop": "drop of accuracy on A",
          "forgetting_loss_rise": "rise of the loss on A (nats)"}
@@ -52,9 +53,9 @@ def share_learnt(results):
     return array.notnull().astype(float).where(done)
 
 
-def counted(results, array):
+def counted(results, array, why="A was not learnt, so there was nothing to forget"):
     counts = outcomes.count(results, outcomes.Reading("", array))
-    said = f"n = {counts['used']} of {counts['cells']} cells; in {counts['missing']} A was not learnt, so there was nothing to forget"
+    said = f"n = {counts['used']} of {counts['cells']} cells; in {counts['missing']} {why}"
     said += f"; {counts['broken']} failed or were skipped" if counts["broken"] else ""
     said += f"; {counts['waiting']} are not in yet" if counts["waiting"] else ""
     return f"{said}."
@@ -67,14 +68,15 @@ def answers(results):
     plain = outcomes.plain(results, "forgetting")
 
     def at_equal(axis):
-        reading = outcomes.at_equal_success(results, "forgetting", axis) if axis else None
-        return plain if reading is None else reading.array
+        reading = outcomes.readings(results, "forgetting", axis or "size")[0]
+        return reading.array if reading.name in (outcomes.EQUAL, outcomes.COMMON) else plain
     found, section = [], "The answer"
     axes = varied_axes(results.data, plain)
-    if any(outcomes.at_equal_success(results, "forgetting", axis) is not None for axis in axes):
-        found.append(by_axes(results, "forgetting_at_equal_success", section, "Forgetting at equal success on B", at_equal,
-                             WORDS["forgetting"], "A's score is read when B has come to the best score that all models compared in "
-                             "a panel reach; 0: nothing of A is gone, 1: all of it. " + counted(results, at_equal(axes[0]))))
+    reading = outcomes.readings(results, "forgetting", axes[0])[0] if axes else None
+    if reading is not None and reading.name in (outcomes.EQUAL, outcomes.COMMON):
+        found.append(by_axes(results, "forgetting_at_equal_success", section, f"Forgetting {reading.name}", at_equal,
+                             WORDS["forgetting"], f"{reading.note}; 0: nothing of A is gone, 1: all of it. "
+                             + counted(results, at_equal(axes[0]), "A or B was not learnt well enough, so nothing is compared")))
     found.append(by_axes(results, "forgetting", section, "Forgetting after the same training on B", lambda axis: plain,
                          WORDS["forgetting"], "0: nothing of A is gone, 1: all of it, down to chance. " + counted(results, plain),
                          learnt=True))
@@ -228,8 +230,8 @@ def draw_residual_slopes(panel, residual, claim):
     names = list(residual.slopes)
     for place, name in enumerate(names):
         matched, pairs = residual.matched[name]
-        for interval, y, look, word in ((residual.slopes[name], place + 0.12, {"marker": "o", "color": COLOURS[0]}, ""),
-                                        (matched, place - 0.12, {"marker": "s", "color": COLOURS[1]}, plural(pairs, "pair"))):
+        for interval, y, look, word in ((residual.slopes[name], place - 0.12, {"marker": "o", "color": COLOURS[0]}, ""),
+                                        (matched, place + 0.12, {"marker": "s", "color": COLOURS[1]}, plural(pairs, "pair"))):
             if not numpy.isfinite(interval.mean):
                 continue
             panel.plot([interval.mean], [y], linestyle="", **look)
@@ -238,7 +240,7 @@ def draw_residual_slopes(panel, residual, claim):
             if word:
                 panel.annotate(word, (interval.mean, y), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=7)
     panel.set_yticks(range(len(names)), names)
-    panel.set_ylim(-0.6, len(names) - 0.4)
+    panel.set_ylim(len(names) - 0.4, -0.6)
     panel.set_xlabel("change per doubling at one loss")
     panel.xaxis.set_major_locator(MaxNLocator(5))
 

@@ -42,12 +42,13 @@ def has_values(array):
 
 # ---- curves ----
 
-def curve_panel(axes, results, array, along, lines):
+def curve_panel(axes, results, array, along, lines, x=None):
     """Mean over everything but `along` and `lines`, with intervals over seeds as a band."""
     data = results.data
     answer = palimpsest_results.over_seeds(array, [along] + ([lines] if lines else []))
-    x = data[along].values.astype(float) if along in data.coords and numpy.issubdtype(data[along].dtype, numpy.number) \
-        else numpy.arange(1.0, data.sizes[along] + 1)
+    if x is None:
+        numeric = along in data.coords and numpy.issubdtype(data[along].dtype, numpy.number)
+        x = data[along].values.astype(float) if numeric else numpy.arange(1.0, data.sizes[along] + 1)
     levels = chosen_levels(data.sizes[lines]) if lines else [None]
     names = labels_along(data, lines) if lines else [None]
     for place, at in enumerate(levels):
@@ -93,26 +94,55 @@ def add_legend(panel, lines):
 
 
 def recovery(results):
-    """Curves of recovery and relearning: any variable of that name along steps of its own."""
-    names = [name for name in results.names_like(r".*(recover|relearn).*") if len(own_dimensions(results, name)) == 1
-             and own_dimensions(results, name)[0] not in ("domain", "layer") and has_values(results.data[name])]
+    """Curves of recovery and relearning: what is measured at looks along a training of its own."""
+    names = [name for name in results.names_like(r".*(recovery|relearn).*(lm_loss|accuracy).*")
+             if along_of(results, name) not in (None, "domain", "layer")]
+    return rows_of_curves(results, names, "recovery", "Learning and recovery", "Recovery of language modelling, relearning of A",
+                          "From the state after fine-tuning on, beside the first learning of A.")
+
+
+def others_along(results):
+    """What other instruments measured along a dimension of their own (noise, blocks of items, layers put back, ...)."""
+    taken = re.compile(r".*(curve_loss|recovery|relearn|frontier|lm_floor|status|looks|block_items).*")
+    names = [name for name in map(str, results.data.data_vars) if not taken.fullmatch(name)
+             and along_of(results, name) not in (None, "domain", "layer", "point", "task", "probed")]
+    return rows_of_curves(results, names[:MOST_SCALARS], "along", "Other instruments", "Measured along a dimension of their own", "")
+
+
+def along_of(results, name):
+    """The one own dimension of a variable with values; None where there is none or several."""
+    own = own_dimensions(results, name)
+    return own[0] if len(own) == 1 and has_values(results.data[name]) else None
+
+
+def rows_of_curves(results, names, picture, section, title, lead):
     if not names:
         return []
-    lines = "size" if results.data.sizes.get("size", 0) > 1 else None
-    figure, panels = row_of_panels(min(len(names), 3), -(-len(names) // 3), width=3.5, height=2.9)
+    across = min(len(names), 3)
+    figure, panels = row_of_panels(across, -(-len(names) // across), width=3.5, height=2.8)
     seeds = 0
     for panel, name in zip(panels.ravel(), names):
-        along = own_dimensions(results, name)[0]
-        used_lines = lines if lines in results.data[name].dims else None
-        seeds = max(seeds, curve_panel(panel, results, trained(results, results.data[name]), along, used_lines))
+        along, data = along_of(results, name), results.data
+        lines = "size" if data.sizes.get("size", 0) > 1 and "size" in data[name].dims else None
+        seeds = max(seeds, curve_panel(panel, results, trained(results, data[name]), along, lines, looks_of(results, name, along)))
         panel.set_title(name.replace("_", " "), fontsize=8.5)
-        panel.set_xlabel(step_word(results.data, along))
-        panel.set_ylabel(meaning(results.data, name), fontsize=8)
-        add_legend(panel, used_lines)
+        panel.set_xlabel("optimiser steps" if looks_of(results, name, along) is not None else step_word(data, along))
+        panel.set_ylabel(meaning(data, name), fontsize=8)
+        if panel is panels.ravel()[0]:
+            add_legend(panel, lines)
     blank_unused(panels, len(names))
-    return [Picture("recovery", "Learning and recovery", "Recovery of language modelling, relearning of A",
-                    f"From the state after fine-tuning on; untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over seeds.",
-                    figure)]
+    return [Picture(picture, section, title, f"{lead} Untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over "
+                    "seeds.".strip(), figure)]
+
+
+def looks_of(results, name, along):
+    """Steps at which a variable was looked at [along], from the variable of looks beside it; None without one."""
+    for instrument in ("recovery", "frontier"):
+        looks = f"{name.split(instrument)[0]}{instrument}_looks"
+        if instrument in name and looks in results.data and along in results.data[looks].dims:
+            array = results.data[looks]
+            return array.mean([d for d in array.dims if d != along]).values
+    return None
 
 
 def step_word(data, along):
@@ -208,23 +238,34 @@ def draw_matrix(panel, matrix, signed):
 
 # ---- layers ----
 
-LAYERED = [(r".*probe.*accuracy.*", "probes: accuracy"), (r".*cka.*", "linear CKA against\nthe pretrained state"),
-           (r".*rsa.*", "RSA against\nthe pretrained state"), (r".*displacement", "distance from pretrained\nweights (relative)"),
-           (r".*gradient_norm", "norm of the gradient")]
+LAYERED = {  # picture: title, (pattern of names, words)
+    "representations": ("What the layers know; likeness to the pretrained state (CKA, RSA)",
+                        [(r".*probe.*accuracy.*", "probes: accuracy"), (r".*cka.*", "linear CKA"),
+                         (r".*rsa.*", "RSA")]),
+    "weights": ("Weights and gradients, layer by layer",
+                [(r".*displacement", "distance from pretrained\nweights (relative)"), (r".*gradient_norm", "norm of the gradient")]),
+    "mediators": ("Mediators, layer by layer", [(r"(?!.*(probe|cka|rsa|displacement|gradient_norm)).*", "")])}
+MOST_ROWS = 6
 
 
 def layers(results):
     """Every quantity that has a value for each layer: rows quantities, columns sizes, lines stages."""
-    rows = []
-    for pattern, word in LAYERED:
-        names = [name for name in results.names_like(pattern) if "layer" in results.data[name].dims and has_values(results.data[name])]
-        rows += split_by_kind(names, word)
-    if not rows:
-        return []
+    pictures = []
+    for name, (title, patterns) in LAYERED.items():
+        rows = []
+        for pattern, word in patterns:
+            found = [n for n in results.names_like(pattern) if "layer" in results.data[n].dims and has_values(results.data[n])]
+            rows += split_by_kind(found, word)
+        for part in range(0, len(rows), MOST_ROWS):
+            pictures.append(layer_picture(results, f"{name}{part // MOST_ROWS + 1 if part else ''}", title, rows[part:part + MOST_ROWS]))
+    return pictures
+
+
+def layer_picture(results, name, title, rows):
     data, sized = results.data, "size" in results.data.dims
     columns = chosen_levels(data.sizes["size"]) if sized else [None]
     columns = columns if len(columns) <= 4 else [columns[0], columns[len(columns) // 2], columns[-1]]
-    figure, panels = row_of_panels(len(columns), len(rows), width=2.9, height=2.1, sharey="row")
+    figure, panels = row_of_panels(len(columns), len(rows), width=2.7, height=1.75, sharey="row")
     seeds = 0
     for row, (word, names) in enumerate(rows):
         for column, at in enumerate(columns):
@@ -232,20 +273,31 @@ def layers(results):
             if row == 0 and sized:
                 panels[row, column].set_title(labels_along(data, "size")[at])
         panels[row, 0].set_ylabel(word, fontsize=8)
-        add_legend(panels[row, 0], "stage")
-    return [Picture("layers", "Layers", "Layer by layer",
-                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
-                    "t intervals over seeds. Measured after the stage named (gradients: during it).", figure)]
+        if row == 0 or len(names) != len(rows[row - 1][1]):
+            add_legend(panels[row, 0], "stage")
+    return Picture(name, "Layers", title,
+                   f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
+                   "t intervals over seeds. Measured after the stage named (gradients: during it).", figure)
+
+
+KINDS = {"last": "last token", "mean": "mean over tokens"}
 
 
 def split_by_kind(names, word):
-    """Rows of one quantity: probes on the last token and on the mean are two."""
+    """Rows of one quantity, one for each way it was measured (probes on the last token, on the mean)."""
     kinds = {}
     for name in names:
-        kinds.setdefault(stage_of(name)[1], []).append(name)
-    if len(kinds) <= 1:
-        return [(word, names)] if names else []
-    return [(f"{word.splitlines()[0]}\n({kind.replace('_', ' ')})", members) for kind, members in kinds.items()]
+        kinds.setdefault(re.sub(r"_(%s)$" % "|".join(STAGES[2:]), "", stage_of(name)[1]), []).append(name)
+    if word and len(kinds) == 1:
+        return [(word, names)]
+    return [("\n".join(filter(None, [word.split("\n")[0], KINDS.get(kind.rsplit("_", 1)[-1]) if word else broken(kind)])), members)
+            for kind, members in kinds.items()]
+
+
+def broken(kind):
+    """A long name over two lines."""
+    words = kind.split("_")
+    return " ".join(words[:2]) + ("\n" + " ".join(words[2:]) if words[2:] else "")
 
 
 def layer_panel(axes, results, names, size):
@@ -338,24 +390,25 @@ def spread(results):
                     "over grid points, whiskers to 1.5 times the box. Untrained models left out.", figure)]
 
 
-SCALARS = [("Learning and recovery", r".*(saving|recovery_steps|relearn\w*_steps).*"), ("Tasks", r"transfer|alone_accuracy|.*intransigence.*"),
-           ("Other instruments", r".*(codelength|zero_shot|noise|cosine|overlap|restore|readout|ablation|control|joint).*")]
-MOST_SCALARS = 12
+SECTION_OF = [(r".*(saving|recovery|relearn|frontier).*", "Learning and recovery"),
+              (r"transfer|alone_.*|joint_.*|intransigence", "Tasks")]
+DRAWN = re.compile(r"(%s)_(accuracy|loss|log_odds|lm_rise|lm_progress_lost|lm_loss|failed_run)(_\w+)?|forgetting.*|backward_transfer"
+                   r"|status.*|.*_looks|lm_floor|domain_.*|.*_loss(_\w+)?" % "|".join(STAGES))
+MOST_SCALARS = 36
 
 
 def scalars(results):
-    """Numbers of instruments that have one value for each cell: a row of panels for each."""
+    """Numbers of instruments that have one value for each cell: a row of panels for each, whatever instrument they are of."""
     pictures = []
-    for section, pattern in SCALARS:
-        for name in results.names_like(pattern)[:MOST_SCALARS]:
-            array = results.data[name]
-            if own_dimensions(results, name) or not has_values(array) or re.match("status|lm_floor", name):
-                continue
-            attributes = array.attrs
-            picture = by_axes(results, name, section, name.replace("_", " ").capitalize(), lambda axis: array,
-                              meaning(results.data, name), f"{sentence(attributes.get('long_name', ''))}n = {int(array.notnull().sum())} values.")
-            pictures += [picture] if picture else []
-    return pictures
+    for name in map(str, results.data.data_vars):
+        array = results.data[name]
+        if DRAWN.fullmatch(name) or own_dimensions(results, name) or not has_values(array) or "seed" not in array.dims:
+            continue
+        section = next((word for pattern, word in SECTION_OF if re.fullmatch(pattern, name)), "Other instruments")
+        picture = by_axes(results, name, section, name.replace("_", " ").capitalize(), lambda axis: array, meaning(results.data, name),
+                          f"{sentence(array.attrs.get('long_name', ''))}n = {int(array.notnull().sum())} values.")
+        pictures += [picture] if picture else []
+    return pictures[:MOST_SCALARS]
 
 
 def sentence(words):
@@ -364,7 +417,7 @@ def sentence(words):
 
 def of_instruments(results):
     return [*curves(results), *recovery(results), *frontier(results), *matrices(results), *scalars(results), *layers(results),
-            *probed(results), *stability(results)]
+            *probed(results), *stability(results), *others_along(results)]
 
 
 # ---- the run ----

@@ -195,7 +195,7 @@ def verdict(evidence):
     said = (f"After the best monotone function of the loss, the axes explain {100 * residual.explained:.0f} % of what is left "
             f"(permutation test, Holm-corrected p = {evidence.difference_p:.2g}; {seeds} seeds).")
     if seeds < claim.minimum_seeds:
-        return "undecided", f"{seeds} seeds have values; the rule asks for {claim.minimum_seeds}. {said}"
+        return "undecided", f"Values of {seeds} seeds; the rule asks for {claim.minimum_seeds}. {said}"
     strong = [(name, interval) for name, interval in residual.slopes.items()
               if residual.slope_p[name] <= claim.alpha and not abs(interval.mean) <= claim.equivalence]
     wanted = claim.direction == "none"

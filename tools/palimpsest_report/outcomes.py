@@ -10,11 +10,13 @@ import xarray
 from palimpsest_results import PLACES
 from .results_file import DONE, EXCLUDED
 
-PLAIN, SOUND, BEST, EQUAL = "same training on B", "without failed runs", "at the rate best for B", "at equal success on B"
+PLAIN, SOUND, BEST = "same training on B", "without failed runs", "at the rate best for B"
+EQUAL, COMMON = "at equal success on B", "at the best success on B that all reach"
 AS_KEPT, AS_LOST = "what was not learnt counted as 0", "what was not learnt counted as 1"
 # Measures of forgetting that grow when more is forgotten, each under its own name in the file.
 MEASURES = ["forgetting", "forgetting_drop", "forgetting_loss_rise"]
 NORMALISED = ["forgetting"]  # missing where the first task was not learnt
+STORED_EQUAL = {"forgetting": "forgetting_equal_success"}  # by outcome: the program's own reading at equal success
 
 
 @dataclass
@@ -147,10 +149,23 @@ def without_axis(results, outcome):
 
 
 def readings(results, outcome, axis):
-    """Every reading this file allows of an outcome; the first is the default one that a verdict is passed on."""
+    """Every reading this file allows of an outcome; the first is the default one that a verdict is passed on: at equal
+    success on B where the frontier was measured, else after the same training on B."""
     found = results.once(("readings", outcome), lambda: without_axis(results, outcome))
-    equal = at_equal_success(results, outcome, axis)
-    return found if equal is None else [equal, *found]
+    equal = [at_stored_success(results, outcome), at_common_success(results, outcome, axis)]
+    return [reading for reading in equal if reading is not None] + found
+
+
+def at_stored_success(results, outcome):
+    """The program's own outcome at the success on B that the sweep file names; None where it was not measured."""
+    name = STORED_EQUAL.get(outcome)
+    if name not in results.data or not bool(results.data[name].notnull().any()):
+        return None
+    level = results.setting("frontier.success")
+    return Reading(EQUAL, plain(results, name),
+                   note="A is read when B has come to the success that the sweep file names"
+                        + (f" (frontier.success {level} of the way from chance to 1)" if level else "")
+                        + "; missing where B never does, or A was not learnt")
 
 
 def rate_dimensions(data):
@@ -198,7 +213,7 @@ def task_numbers(data, results, word):
             xarray.DataArray([task.learnt_above() for task in tasks], dims=coordinate.dims))
 
 
-def at_equal_success(results, outcome, axis):
+def at_common_success(results, outcome, axis):
     """A read off when B has come equally far: for each seed, and with everything but the claim's axis held, at the best
     score on B that all models along the axis reach (Ramasesh et al. 2022, frontier).  None without the frontier.
 
@@ -227,7 +242,7 @@ def at_equal_success(results, outcome, axis):
     chance_a, _ = task_numbers(data, results, "first")
     drop = a_first - kept
     read = drop if outcome == "forgetting_drop" else drop / (a_first - chance_a)
-    return Reading(EQUAL, read.transpose(*array.dims),
+    return Reading(COMMON, read.transpose(*array.dims),
                    note="A is read when B first comes to the best score that every model compared reaches")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib import pyplot
 
 from . import laws, outcomes, verdicts
-from .figures import plural
+from .verdicts import plural
 from .results_file import failures
 
 SIGNS = {"supported": "✓", "contradicted": "✗", "non-monotone": "∪", "undecided": "?"}

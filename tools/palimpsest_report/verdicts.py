@@ -2,8 +2,9 @@
 
 For each claim, on its default reading (outcomes.readings):
   1. fewer seeds than the rule asks for, or fewer than two usable points: undecided;
-  2. the curve turns (statistics.find_turn): non-monotone;
-  3. at the levels of another axis the effect has opposite signs, each beyond chance: undecided, it depends on that axis;
+  2. the curve turns (statistics.find_turn), some stretch of it steeper than +-equivalence: non-monotone;
+  3. at the levels of another axis the effect has opposite signs, each beyond chance and one of them beyond +-equivalence:
+     undecided, it depends on that axis;
   4. two one-sided tests put the effect inside +-equivalence, and no stretch of the curve is steeper than that: there is no
      difference as the rule means it, which contradicts a claim of one and supports a claim of none;
   5. the effect differs from 0: supported or contradicted by its sign, unless another measure of forgetting or another
@@ -31,6 +32,16 @@ class Estimate:
     points: int            # usable values of the axis
 
 
+@dataclass(frozen=True)
+class Reversal:
+    """Whether the sign of an effect depends on the level of another axis."""
+    axis: str
+    p: float
+    rises: str    # label of the level where it rises most clearly
+    falls: str
+    largest: float  # |mean| of the larger of the two
+
+
 @dataclass
 class Evidence:
     """All that a verdict is passed on."""
@@ -39,7 +50,7 @@ class Evidence:
     fellows: list = field(default_factory=list)       # (measure, Interval): other measures of forgetting
     turn: object = None                               # statistics.Turn
     steepest: float = math.nan                        # largest |slope| of a stretch between neighbouring points
-    reversals: list = field(default_factory=list)     # (axis, p, where it rises, where it falls)
+    reversals: list = field(default_factory=list)     # Reversal, one for each other axis
     on_off: Interval = None                           # amount 0 against the others, tokens only
     residual: object = None                           # lm_loss.Residual
     trouble: str = ""                                 # why there is nothing to judge
@@ -131,7 +142,7 @@ def steepest_stretch(y, x):
 
 
 def reversals_of(data, lines):
-    """Other axes along which the effect changes its sign beyond chance: (axis, p, label where it rises, where it falls).
+    """How far every other axis changes the sign of the effect.
 
     At each level of the other axis one slope per seed.  That some slope is above 0 and some other below it is shown by the
     smallest one-sided p of either kind, times the number of levels (Bonferroni), the larger of the two.
@@ -141,10 +152,12 @@ def reversals_of(data, lines):
         levels = lines.y.shape[1 + axis]
         if levels < 2:
             continue
-        sides = [statistics.one_sided(per_seed(lines.at(other, level))) for level in range(levels)]
-        up, down = (numpy.array([side[k] for side in sides]) for k in (0, 1))
+        slopes = [per_seed(lines.at(other, level)) for level in range(levels)]
+        up, down = numpy.array([statistics.one_sided(values) for values in slopes]).T
+        rises, falls = int(up.argmin()), int(down.argmin())
         labels = [str(label) for label in data[other].values] if other in data.coords else list(map(str, range(levels)))
-        found.append((other, min(1.0, levels * max(up.min(), down.min())), labels[int(up.argmin())], labels[int(down.argmin())]))
+        largest = max((abs(statistics.t_interval(slopes[place]).mean) for place in (rises, falls)))
+        found.append(Reversal(other, min(1.0, levels * max(up.min(), down.min())), labels[rises], labels[falls], largest))
     return found
 
 
@@ -231,9 +244,10 @@ def objection(evidence):
 
 def reversal(evidence):
     """Where the sign depends on another axis, beyond chance; empty where it does not."""
-    for axis, p, rises, falls in evidence.reversals:
-        if p <= evidence.claim.alpha:
-            return f"the sign depends on {axis}: {evidence.claim.outcome} rises at {rises} and falls at {falls} (p = {p:.2g})"
+    for one in evidence.reversals:
+        if one.p <= evidence.claim.alpha and one.largest > evidence.claim.equivalence:
+            return (f"the sign depends on {one.axis}: {evidence.claim.outcome} rises at {one.rises} and falls at {one.falls} "
+                    f"(p = {one.p:.2g})")
     return ""
 
 
@@ -248,13 +262,13 @@ def decide(evidence):
         return UNDECIDED, (f"Nothing to compare: {points_sentence(first.points)} of {claim.axis} with values (amount 0 is not "
                            "counted, and where the first task was not learnt there is nothing to forget).")
     if first.interval.count < claim.minimum_seeds:
-        return UNDECIDED, f"{first.interval.count} seeds have values; the rule asks for {claim.minimum_seeds}. {said}"
-    if evidence.turn and evidence.turn_p <= claim.alpha:
+        return UNDECIDED, f"Values for {plural(first.interval.count, 'seed')}; the rule asks for {claim.minimum_seeds}. {said}"
+    margin = claim.equivalence
+    if evidence.turn and evidence.turn_p <= claim.alpha and evidence.steepest > margin:
         return NON_MONOTONE, turn_sentence(evidence)
     depends = reversal(evidence)
     if depends:
         return UNDECIDED, f"{said} But {depends}: see the interactions."
-    margin = claim.equivalence
     if evidence.equivalence_p <= claim.alpha and not evidence.steepest > margin:
         return (SUPPORTED if claim.direction == "none" else CONTRADICTED), \
             f"No difference: the effect is inside ±{margin:g}, which the rule counts as none (p = {evidence.equivalence_p:.2g}). {said}"
@@ -269,6 +283,10 @@ def decide(evidence):
 
 
 # ---- words ----
+
+def plural(count, word):
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
 
 def signed(interval):
     if not math.isfinite(interval.mean):
@@ -291,8 +309,8 @@ def points_sentence(points):
 def effect_sentence(evidence):
     claim, first = evidence.claim, evidence.estimates[0]
     return (f"{claim.outcome.replace('_', ' ').capitalize()} changes by {signed(first.interval)} {per_what(claim)} "
-            f"({first.reading.name}; {first.interval.count} seeds, {100 * first.interval.level:g} % {first.interval.method} "
-            "interval).")
+            f"({first.reading.name}; {plural(first.interval.count, 'seed')}, {100 * first.interval.level:g} % "
+            f"{first.interval.method} interval).")
 
 
 def turn_sentence(evidence):
