@@ -75,6 +75,13 @@ def open(path):  # the module's name makes it palimpsest_results.open
         raise ResultsError(f"{path}: {damage(error)}") from error
 
 
+def student_quantile(probability, degrees):
+    """Inverse of Student's t distribution function, as in the program.  scipy 1.10 is right to 9 digits only, so a step of
+    Newton's method follows; numbers or arrays, NaN stays NaN."""
+    guess = stats.t.ppf(probability, degrees)
+    return guess - (stats.t.cdf(guess, degrees) - probability) / stats.t.pdf(guess, degrees)
+
+
 def over_seeds(array, by, level=0.95):
     """Mean over seeds of the per-seed means of an array, with its t interval.
 
@@ -93,7 +100,7 @@ def over_seeds(array, by, level=0.95):
     seeds = per_seed.notnull().sum("seed")
     mean, degrees = per_seed.mean("seed"), (seeds - 1).where(seeds > 1)
     variance = ((per_seed - mean)**2).sum("seed") / degrees
-    half = stats.t.ppf(0.5 + level / 2, degrees) * numpy.sqrt(variance / seeds)
+    half = student_quantile(0.5 + level / 2, degrees) * numpy.sqrt(variance / seeds)
     values = array.notnull().sum(rest)
     places = int(numpy.prod([array.sizes[name] for name in rest])) if rest else 1
     return xarray.Dataset({"mean": mean, "low": mean - half, "high": mean + half, "seeds": seeds, "values": values,

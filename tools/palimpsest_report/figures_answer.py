@@ -54,7 +54,7 @@ def share_learnt(results):
 
 
 def counted(results, array, why="A was not learnt, so there was nothing to forget"):
-    counts = outcomes.count(results, outcomes.Reading("", array))
+    counts = outcomes.count(results, outcomes.Reading("", array), pretrained=False)
     said = f"n = {counts['used']} of {counts['cells']} cells; in {counts['missing']} {why}"
     said += f"; {counts['broken']} failed or were skipped" if counts["broken"] else ""
     said += f"; {counts['waiting']} are not in yet" if counts["waiting"] else ""
@@ -178,7 +178,7 @@ def forest(judgements):
                f"{100 * rows[0][1].interval.level:g} % intervals over seeds (one slope per seed, then t, or bootstrap-t where skewed), "
                "not corrected for the number of claims. Grey: the margin inside which the rule counts an effect as none. "
                "n: seeds in brackets. Claims by last_minus_first: between the ends of the axis.")
-    return [Picture("verdicts", "Verdicts", "The claims, read in every way the file allows", caption, figure)]
+    return [Picture("verdicts", "The evidence", "The claims, read in every way the file allows", caption, figure)]
 
 
 def draw_row(panel, y, judgement, estimate):
@@ -221,7 +221,7 @@ def loss_figure(results, judgement):
                f"an axis still changes per doubling once the loss is accounted for, circles from the residuals, squares from pairs of "
                f"models whose losses differ by less than 5 % of the range (how many is written beside them); bars: "
                f"{100 * (1 - judgement.claim.alpha):g} % intervals over seeds; grey: the margin that counts as none.")
-    return [Picture("lm_loss", "Verdicts", "Is the language-modelling loss enough?", caption, figure)]
+    return [Picture("lm_loss", "The evidence", "Is the language-modelling loss enough?", caption, figure)]
 
 
 def draw_residual_slopes(panel, residual, claim):

@@ -76,7 +76,9 @@ def table_of(results, outcome):
         return None
     count = {axis: len(numpy.unique(flat[axis][keep].round(6))) for axis in axes}
     # amounts in multiples of the size are as many points as the axis has values, not as size and amount have together
-    count["tokens"] = min(count["tokens"], array.sizes.get(axes["tokens"], 1))
+    if axes["tokens"] in array.dims:
+        rest = [name for name in array.dims if name != axes["tokens"]]
+        count["tokens"] = min(count["tokens"], int(array.notnull().any(rest).sum()))
     level = level_of(array, others, axes, count)[keep]
     similarity = similarity_of(results, like, others)
     return Table(y[keep], flat["size"][keep] - flat["size"][keep].min(), flat["tokens"][keep] - flat["tokens"][keep].min(),

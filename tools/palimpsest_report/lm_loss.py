@@ -152,7 +152,7 @@ def matched_pairs(loss, outcome, place, tolerance):
     return values, pairs
 
 
-def residual_of(results, claim, permutations=PERMUTATIONS):
+def residual_of(results, claim):
     """The three looks at what the loss leaves unexplained; with `trouble` where they cannot be taken."""
     found = cells_of(results, claim)
     if isinstance(found, Residual):
@@ -172,7 +172,7 @@ def residual_of(results, claim, permutations=PERMUTATIONS):
     basis = basis_of([level[numpy.nonzero(there)[0]] for level in levels.values()], seed, outcome.shape[1])
     found = Residual("", loss, outcome, numpy.full(outcome.shape, math.nan), levels, places)
     found.fitted[there] = isotonic(loss[there], outcome[there])
-    found.explained, found.p = permutation_p(loss[there], outcome[there], seed, basis, permutations)
+    found.explained, found.p = permutation_p(loss[there], outcome[there], seed, basis, PERMUTATIONS)
     values = partial_slopes(numpy.where(there, outcome - found.fitted, math.nan), places)
     found.slopes = {name: statistics.estimate(value, 1 - claim.alpha) for name, value in values.items()}
     found.slope_p = dict(zip(values, statistics.holm([found.slopes[name].p for name in values])))

@@ -111,15 +111,18 @@ def status_of(data, array):
     return status.transpose(*array.dims)
 
 
-def count(results, reading):
-    """How many cells the sweep asks for, and what became of them: used, missing (nothing learnt, or left out by the
-    reading), broken (stages that failed), waiting (not in yet), failed (a task not learnt better than its majority)."""
+def count(results, reading, pretrained=True):
+    """How many cells the sweep asks for (pretrained: of models that were, the only ones slopes are taken on), and what became
+    of them: used, missing (nothing learnt, or left out by the reading), broken (stages that failed), waiting (not in yet),
+    failed (a task not learnt better than its majority class)."""
     array = reading.array
-    status = status_of(results.data, array)
+    status, trained = status_of(results.data, array), is_pretrained(results)
     asked, present, done = status != EXCLUDED, array.notnull(), status == DONE
-    return {"cells": int(asked.sum()), "used": int((present & asked).sum()), "missing": int((done & ~present).sum()),
+    if pretrained and trained is not None and set(trained.dims) <= set(array.dims):
+        asked = asked & trained
+    return {"cells": int(asked.sum()), "used": int((present & asked).sum()), "missing": int((asked & done & ~present).sum()),
             "broken": int((asked & (status > DONE)).sum()), "waiting": int((asked & (status < DONE)).sum()),
-            "failed": int((failed_runs(results, array) & done).sum())}
+            "failed": int((failed_runs(results, array) & done & asked).sum())}
 
 
 # ---- readings ----

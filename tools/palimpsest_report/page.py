@@ -13,7 +13,7 @@ from .verdicts import plural
 from .results_file import failures
 
 SIGNS = {"supported": "✓", "contradicted": "✗", "non-monotone": "∪", "undecided": "?"}
-SECTIONS = ["Verdicts", "The answer", "Laws", "Tasks", "Learning and recovery", "Layers", "Stability", "Other instruments",
+SECTIONS = ["Verdicts", "The answer", "The evidence", "Laws", "Tasks", "Learning and recovery", "Layers", "Stability", "Other instruments",
             "The run"]
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 1060px; margin: 2em auto; padding: 0 1.2em }
@@ -118,7 +118,7 @@ def readings_table(results, judgements):
                          verdicts.signed(estimate.interval), estimate.interval.count, f"{counts['used']} of {counts['cells']}",
                          counts["missing"], counts["failed"], counts["broken"] + counts["waiting"]))
         for measure, interval in judgement.evidence.fellows:
-            rows.append(("", f"{measure}, same training on B", verdicts.signed(interval), interval.count, "", "", "", ""))
+            rows.append(("", f"{measure}, read as what decides", verdicts.signed(interval), interval.count, "", "", "", ""))
     if not rows:
         return ""
     notes = {e.reading.name: e.reading.note for j in judgements for e in j.evidence.estimates if e.reading.note}
@@ -126,7 +126,7 @@ def readings_table(results, judgements):
     return ("<h3>Every reading, and what is missing</h3>\n"
             + table(["claim", "reading", "effect per doubling [interval]", "seeds", "cells used", "left out or not learnt",
                      "failed on A or B", "not finished"], rows, {2, 3, 4, 5, 6, 7}) + said
-            + '<p class="note">A cell is one grid point of one seed. Counting what was not learnt as 0 or as 1 is no reading of its own: '
+            + '<p class="note">A cell is one grid point of one seed; untrained models (amount 0) are not among them. Counting what was not learnt as 0 or as 1 is no reading of its own: '
               "it shows how far the missing could carry the answer.</p>\n")
 
 
@@ -214,7 +214,7 @@ def report_html(results, judgements, found_laws, pictures, svgs):
     sections["Verdicts"] = [verdict_table(judgements) if judgements else "<p>The sweep file makes no claims.</p>\n"]
     for picture in pictures:
         sections[picture.section].append(figure_html(picture, svgs[picture.name]))
-    sections["Verdicts"] += [readings_table(results, judgements), interactions_html(results, judgements), METHODS]
+    sections["The evidence"] += [readings_table(results, judgements), interactions_html(results, judgements), METHODS]
     sections["Laws"].insert(0, laws_html(found_laws))
     sections["The run"].append(certificate_html(results))
     return document(f"{results.name}: what is left of the first task?", f"{os.path.basename(results.path)}: {state_sentence(results)}", sections)

@@ -6,11 +6,13 @@ enough the bootstrap-t (Efron and Tibshirani 1993, chapter 12.5).  A percentile 
 85 %, so none is used here.
 """
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
+
+from palimpsest_results import student_quantile
 
 LEVEL = 0.95
 SKEWED = 1.0         # of the adjusted Fisher-Pearson coefficient, beyond which t is not trusted ...
@@ -47,7 +49,7 @@ def t_interval(values, level=LEVEL):
         return Interval(mean, math.nan, math.nan, math.nan, 1, math.nan, "t", level)
     deviation = float(values.std(ddof=1))
     error = deviation / math.sqrt(count)
-    half = float(stats.t.ppf(0.5 + level / 2, count - 1)) * error
+    half = float(student_quantile(0.5 + level / 2, count - 1)) * error
     if error > 0:
         p = float(2 * stats.t.sf(abs(mean) / error, count - 1))
     else:
@@ -168,8 +170,8 @@ def one_sided(values):
 
 @dataclass(frozen=True)
 class Turn:
-    """The most likely place where a curve turns."""
-    p: float
+    """A U-curve, either way up, and the place that divides it best."""
+    p: float            # of any turn at all
     place: int          # index along the axis
     before: Interval    # slope up to and with it
     after: Interval     # slope from it on
@@ -193,4 +195,9 @@ def find_turn(y, x):
         valley, hill = max(down, up_after), max(up, down_after)
         kind = "falls, then rises" if valley < hill else "rises, then falls"
         turns.append(Turn(min(1.0, 2 * len(inner) * min(valley, hill)), place, estimate(before), estimate(after), kind))
-    return min(turns, key=lambda turn: turn.p, default=None)
+    if not turns:
+        return None
+    clearest = min(turns, key=lambda turn: turn.p)
+    alike = [turn for turn in turns if turn.kind == clearest.kind and turn.before.mean * turn.after.mean < 0]
+    divides = max(alike, key=lambda turn: min(abs(turn.before.mean), abs(turn.after.mean)), default=clearest)
+    return replace(divides, p=clearest.p)

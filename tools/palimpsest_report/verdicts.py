@@ -8,7 +8,7 @@ For each claim, on its default reading (outcomes.readings):
   4. two one-sided tests put the effect inside +-equivalence, and no stretch of the curve is steeper than that: there is no
      difference as the rule means it, which contradicts a claim of one and supports a claim of none;
   5. the effect differs from 0: supported or contradicted by its sign, unless another measure of forgetting or another
-     reading shows the opposite sign, also beyond chance: undecided, the named outcomes disagree;
+     reading of the same kind (at equal success on B, or after the same training) shows the opposite sign, also beyond chance: undecided, the named outcomes disagree;
   6. else undecided.
 The p of steps 2, 4 and 5 are each corrected after Holm over all claims of the file.
 """
@@ -20,6 +20,7 @@ import numpy
 from . import lm_loss, outcomes, statistics
 from .statistics import Interval
 
+NOTABLE = 0.2  # share of missing cells from which a verdict speaks of them
 SUPPORTED, CONTRADICTED, NON_MONOTONE, UNDECIDED = "supported", "contradicted", "non-monotone", "undecided"
 
 
@@ -53,6 +54,7 @@ class Evidence:
     reversals: list = field(default_factory=list)     # Reversal, one for each other axis
     on_off: Interval = None                           # amount 0 against the others, tokens only
     residual: object = None                           # lm_loss.Residual
+    counts: dict = field(default_factory=dict)        # cells of the default reading (outcomes.count)
     trouble: str = ""                                 # why there is nothing to judge
     equivalence_p: float = math.nan
     difference_p: float = math.nan
@@ -161,6 +163,21 @@ def reversals_of(data, lines):
     return found
 
 
+AT_EQUAL = (outcomes.EQUAL, outcomes.COMMON)
+
+
+def fellows_of(results, claim, reading, level):
+    """Other measures of forgetting along the claim's axis, read in the same way: (measure, Interval)."""
+    found = []
+    for measure in outcomes.MEASURES if claim.outcome in outcomes.MEASURES else []:
+        if measure == claim.outcome or measure not in results.data:
+            continue
+        alike = outcomes.readings(results, measure, claim.axis)[0]
+        if (alike.name in AT_EQUAL) == (reading.name in AT_EQUAL):
+            found.append((measure, statistics.estimate(per_seed(lines_of(results, alike.array, claim)), level)))
+    return found
+
+
 def on_off_contrast(data, array):
     """Forgetting of pretrained models minus that of untrained ones, everything else held; None without amount 0."""
     tokens, dimension = outcomes.raw_places(data, "tokens"), outcomes.dimension_of(data, "tokens")
@@ -193,13 +210,11 @@ def evidence_of(results, claim):
             values = per_seed(lines)
             evidence.estimates.append(Estimate(reading, values, statistics.estimate(values, level), lines.points))
     first = evidence.estimates[0]
+    evidence.counts = outcomes.count(results, first.reading)
     lines = lines_of(results, first.reading.array, claim)
     if lines.x is not None:
         evidence.turn, evidence.steepest = statistics.find_turn(*lines.flat()), steepest_stretch(*lines.flat())
-    for measure in outcomes.MEASURES if claim.outcome in outcomes.MEASURES else []:
-        if measure != claim.outcome and measure in data:
-            values = per_seed(lines_of(results, outcomes.plain(results, measure), claim))
-            evidence.fellows.append((measure, statistics.estimate(values, level)))
+    evidence.fellows = fellows_of(results, claim, first.reading, level)
     evidence.reversals = reversals_of(data, lines)
     if claim.axis == "tokens":
         evidence.on_off = on_off_contrast(data, outcomes.plain(results, claim.outcome))
@@ -231,13 +246,14 @@ def opposite(interval, mean):
 
 def objection(evidence):
     """What speaks against taking the sign of the default reading at its word; empty when nothing does."""
-    mean = evidence.estimates[0].interval.mean
+    first, mean = evidence.estimates[0].reading, evidence.estimates[0].interval.mean
     for measure, interval in evidence.fellows:
         if opposite(interval, mean):
             return (f"another measure of forgetting says the opposite: {measure} changes by {signed(interval)}, so the named "
                     "outcomes disagree")
     for other in evidence.estimates[1:]:
-        if not other.reading.bound and other.reading.name != outcomes.PLAIN and opposite(other.interval, mean):
+        alike = (other.reading.name in AT_EQUAL) == (first.name in AT_EQUAL)  # else that they differ is the finding
+        if alike and not other.reading.bound and opposite(other.interval, mean):
             return f"read {other.reading.name} the effect has the opposite sign: {signed(other.interval)}"
     return ""
 
@@ -308,9 +324,13 @@ def points_sentence(points):
 
 def effect_sentence(evidence):
     claim, first = evidence.claim, evidence.estimates[0]
+    counts = evidence.counts
+    rest = ""
+    if counts.get("missing", 0) > NOTABLE * counts.get("cells", 1):
+        rest = f" This rests on {counts['used']} of {counts['cells']} cells: in {counts['missing']} there was nothing to compare."
     return (f"{claim.outcome.replace('_', ' ').capitalize()} changes by {signed(first.interval)} {per_what(claim)} "
             f"({first.reading.name}; {plural(first.interval.count, 'seed')}, {100 * first.interval.level:g} % "
-            f"{first.interval.method} interval).")
+            f"{first.interval.method} interval).{rest}")
 
 
 def turn_sentence(evidence):

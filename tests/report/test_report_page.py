@@ -1,0 +1,342 @@
+"""tools/report on real files: what the page and its figures hold, what is refused and how, two sweeps side by side."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from html.parser import HTMLParser
+from pathlib import Path
+
+import h5py
+import numpy
+
+ROOT = Path(sys.argv[1])
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tools")]
+import palimpsest_results  # noqa: E402
+import synthetic_results as synthetic  # noqa: E402
+from palimpsest_report import __main__ as command  # noqa: E402
+from sentences import Skipped, run_sentences, sentence  # noqa: E402
+
+FOLDER = tempfile.TemporaryDirectory(prefix="a report ")
+HERE = Path(FOLDER.name)
+
+
+class Done:
+    def __init__(self, arguments):
+        environment = {**os.environ, "PALIMPSEST_PYTHON": sys.executable}
+        done = subprocess.run([ROOT / "tools" / "report", *map(str, arguments)], capture_output=True, text=True, check=False, env=environment)
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def __repr__(self):
+        return f"exit {self.status}\n-- stdout\n{self.out}\n-- stderr\n{self.err}"
+
+
+def report(*arguments):
+    return Done(arguments)
+
+
+def file_of(name, results=None, **more):
+    path = HERE / f"{name}.h5"
+    synthetic.write(results or synthetic.sweep(1, size=-0.06), path, **more)
+    return path
+
+
+def refused(path, *words, arguments=()):
+    done = report(path, *arguments, "-o", HERE / "never.html")
+    assert done.status == 2 and done.out == "" and "Traceback" not in done.err, done
+    assert len(done.err.strip().splitlines()) == 1 and done.err.startswith("tools/report: "), done
+    for word in words:
+        assert word in done.err, (word, done.err)
+    assert not (HERE / "never.html").exists() and not (HERE / "never-figures").exists()
+
+
+class Page(HTMLParser):
+    """Headings, pictures, links and every address that a browser would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text, self.sections, self.fetched, self.open, self.wrong = text, [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        facts = dict(attributes)
+        if tag == "h2":
+            self.sections.append(facts["id"])
+        self.fetched += [facts[name] for name in ("src", "srcset", "data", "action", "poster") if name in facts]
+        if "href" in facts:
+            self.fetched.append(facts["href"])
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def with_instruments(number=3):
+    """A sweep with a frontier, probes, similarities, recovery and a curve along a dimension nobody has named before."""
+    results, random = synthetic.sweep(number, missing=0), numpy.random.default_rng(5)
+    grid = synthetic.Grid()
+    flat = numpy.zeros(grid.shape)
+    synthetic.with_frontier(results, 0.8 + 0.03 * grid.size + flat, 0.8 - 0.05 * grid.size + flat, noise=0.003)
+    data = results.data.assign_coords(layer=["embedding", "block_1", "final"], probed=synthetic.TASKS, anew=[1, 2, 4])
+    cells, models = data["forgetting"].dims, ("size", "tokens", "variety", "seed")
+
+    def add(name, dims, **attributes):
+        data[name] = (dims, 0.5 + 0.1 * random.random([data.sizes[d] for d in dims]), {"units": "1", **attributes})
+    add("pretrained_probe_accuracy_last", (*models, "layer", "probed"))
+    add("second_probe_accuracy_last", (*cells, "layer", "probed"))
+    add("second_cka_mean", (*cells, "layer"))
+    add("second_rsa_mean", (*cells, "layer"))
+    add("relearnt_recovery_accuracy", (*cells, "frontier_point"))
+    add("relearnt_savings", cells, long_name="share of the steps that relearning saves")
+    add("transfer", cells)
+    add("pretrained_never_heard_of", (*models, "anew"))
+    results.data = data
+    return results
+
+
+# ---- the page ----
+
+@sentence
+def the_page_is_whole_says_the_verdicts_and_fetches_nothing():
+    path = file_of("sound")
+    done = report(path, "-o", HERE / "sound.html")
+    assert done.status == 0 and done.err == "", done
+    assert "Larger forgets less: supported." in done.out and "Laws: Not enough points" in done.out
+    page = Page((HERE / "sound.html").read_text())
+    assert not page.open and not page.wrong, (page.open, page.wrong)
+    outside = [address for address in page.fetched if not address.startswith(("data:", "#"))]
+    assert not outside and "<script" not in page.text and "@import" not in page.text and "url(" not in page.text, outside
+    assert page.sections[:2] == ["verdicts", "the-answer"] and "layers" not in page.sections and "tasks" in page.sections
+    for words in ("✓ supported", "5 seeds", "95 % t interval", "Interactions of the axes", "size × tokens"):
+        assert words in page.text, words
+
+
+@sentence
+def the_figures_lie_beside_it_as_svg_and_png_and_inside_it_and_every_caption_says_n_and_how():
+    folder = HERE / "sound-figures"
+    names = {path.stem for path in folder.iterdir()}
+    assert {"forgetting", "map", "verdicts", "lm_loss", "lm_retention", "matrix", "cost"} <= names, names
+    for name in names:
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG") and b"<svg" in (folder / f"{name}.svg").read_bytes()
+    page = (HERE / "sound.html").read_text()
+    inside = [base64.b64decode(data) for data in re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)]
+    assert sorted(inside) == sorted((folder / f"{name}.svg").read_bytes() for name in names)
+    for caption in re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL):
+        assert re.search(r"\bn = \d+|\bn: seeds|over \d+ seeds|No interval", caption), caption
+        assert re.search("interval|quartiles", caption), caption
+
+
+@sentence
+def the_same_results_give_the_same_page_to_the_byte():
+    path = HERE / "sound.h5"
+    assert report(path, "-o", HERE / "again.html").status == 0
+    assert (HERE / "again.html").read_bytes() == (HERE / "sound.html").read_bytes()
+
+
+@sentence
+def sections_appear_with_their_instruments_also_with_one_nobody_has_named():
+    path = file_of("instruments", with_instruments())
+    done = report(path)
+    assert done.status == 0 and (HERE / "instruments-report.html").exists(), done
+    page = Page((HERE / "instruments-report.html").read_text())
+    assert {"layers", "learning-and-recovery", "tasks", "stability", "other-instruments"} <= set(page.sections), page.sections
+    names = {path.stem for path in (HERE / "instruments-report-figures").iterdir()}
+    assert {"frontier", "representations", "probed_tasks", "recovery", "relearnt_savings", "transfer", "along",
+            "forgetting_at_equal_success"} <= names, names
+    assert "at the best success on B that all reach" in page.text
+
+
+@sentence
+def a_law_is_drawn_where_there_are_points_enough():
+    grid = synthetic.Grid(amounts=[0] + [2**(14 + i) for i in range(6)])
+    path = file_of("law", synthetic.sweep(1, grid=grid, curve=0.03))
+    done = report(path, "-o", HERE / "law.html")
+    assert done.status == 0 and "U-curve in tokens predicts the longest amount best" in done.out, done
+    assert (HERE / "law-figures" / "laws.png").exists()
+
+
+@sentence
+def a_sweep_that_is_not_finished_is_reported_as_far_as_it_is():
+    results = synthetic.sweep(1, size=-0.06)
+    results.data["status_outcome"].values[:, :, 2] = 0
+    path = file_of("unfinished", results, marks=(2,) * 6 + (1, 0, 0, 0))
+    done = report(path, "-o", HERE / "unfinished.html")
+    assert done.status == 0 and "6 of 10 stages done" in done.out and "not finished" in done.out, done
+    assert "are not in yet" in (HERE / "unfinished.html").read_text()
+
+
+@sentence
+def some_failed_stages_are_counted_with_their_reason():
+    path = file_of("some_failed", marks=(2,) * 8 + (4, 3), reason=b"the loss is not a number at step 12")
+    done = report(path, "-o", HERE / "some.html")
+    assert done.status == 0 and "2 failed or skipped" in done.out, done
+    assert "2 × the loss is not a number at step 12" in (HERE / "some.html").read_text()
+
+
+@sentence
+def text_of_the_sweep_is_not_taken_for_html():
+    results = synthetic.sweep(1)
+    results.name = "<script>alert(1)</script> & more"
+    path = file_of("named", results)
+    assert report(path, "-o", HERE / "named.html").status == 0
+    page = Page((HERE / "named.html").read_text())
+    assert "<script" not in page.text and "&lt;script&gt;" in page.text and not page.wrong
+
+
+@sentence
+def a_headless_browser_shows_it_without_a_complaint():
+    browser = next((name for name in ("chromium", "chromium-browser", "google-chrome") if
+                    subprocess.run(["sh", "-c", f"command -v {name}"], capture_output=True, check=False).returncode == 0), None)
+    if browser is None:
+        raise Skipped("no Chromium on this machine")
+    done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--enable-logging=stderr",
+                           f"--user-data-dir={HERE / 'browser'}", "--dump-dom", (HERE / "sound.html").as_uri()], capture_output=True,
+                          text=True, check=False, timeout=100)
+    assert done.returncode == 0 and done.stdout.rstrip().endswith("</html>"), done.returncode
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line or "ERR_" in line and "sound.html" in line]
+    assert not said, said
+
+
+# ---- what is refused ----
+
+@sentence
+def what_is_no_results_file_is_refused_in_one_sentence():
+    refused(HERE / "not there.h5", "there is no such file")
+    refused(HERE, "is a folder")
+    (HERE / "text.h5").write_text("name: quickstart\n")
+    refused(HERE / "text.h5", "not even HDF5")
+    (HERE / "empty.h5").write_bytes(b"")
+    refused(HERE / "empty.h5", "not even HDF5")
+    with h5py.File(HERE / "other.h5", "w") as file:
+        file["x"] = 1
+    refused(HERE / "other.h5", "is HDF5, but not a results file of palimpsest")
+    newer = file_of("newer")
+    with h5py.File(newer, "r+") as file:
+        file.attrs["format_version"] = 99
+    refused(newer, "format version", "newer")
+
+
+@sentence
+def a_truncated_or_damaged_file_is_refused_in_one_sentence_wherever_it_is_cut():
+    whole = file_of("whole").read_bytes()
+    for share in (0.02, 0.3, 0.6, 0.9, 0.999):
+        cut = HERE / "cut.h5"
+        cut.write_bytes(whole[:int(share * len(whole))])
+        refused(cut, "cut.h5")
+    (HERE / "flipped.h5").write_bytes(whole[:64] + b"\xff" * 2000 + whole[2064:])
+    refused(HERE / "flipped.h5", "flipped.h5")
+
+
+@sentence
+def an_empty_sweep_and_one_in_which_all_failed_say_so():
+    nothing = synthetic.sweep(1)
+    for name in ("forgetting", "forgetting_drop"):
+        nothing.data[name] = nothing.data[name].copy(data=numpy.full(nothing.data[name].shape, numpy.nan))
+    refused(file_of("begun", nothing, marks=(0,) * 10), "none of its 10 stages is done")
+    refused(file_of("early", nothing, marks=(2, 2) + (0,) * 8), "no cell has come to its second task yet (2 of 10")
+    refused(file_of("failed", nothing, marks=(2, 3, 4) + (5,) * 7, reason=b"the loss is not finite"), "every cell failed", "9 of 10",
+            "the loss is not finite")
+    single = synthetic.sweep(1)
+    single.data = single.data.drop_vars(["forgetting", "forgetting_drop", "forgetting_loss_rise"])
+    refused(file_of("single", single), "no second task")
+
+
+@sentence
+def a_page_that_cannot_be_written_is_another_exit_status_and_wrong_options_are_explained():
+    done = report(HERE / "sound.h5", "-o", HERE / "sound.h5" / "inside.html")
+    assert done.status == 3 and "cannot be written" in done.err and "Traceback" not in done.err, done
+    assert report().status == 2 and report("--no-such-option").status == 2
+    helped = report("--help")
+    assert helped.status == 0 and helped.out.startswith("usage: tools/report") and "refuses what must not" in " ".join(helped.out.split())
+
+
+# ---- two sweeps ----
+
+@sentence
+def two_sweeps_stand_side_by_side_with_paired_differences():
+    a = file_of("a", synthetic.sweep(1, size=-0.06))
+    b = synthetic.sweep(1, size=-0.06, mean=0.6)
+    b.name = "more"
+    done = report(a, file_of("b", b), "-o", HERE / "both.html")
+    assert done.status == 0, done
+    apart = re.search(r"forgetting: more minus planted_1 is \+([0-9.]+) \[\+([0-9.]+)", done.out)
+    assert apart and abs(float(apart.group(1)) - 0.08) < 0.002, done.out  # 4 of 5 amounts are trained
+    page = Page((HERE / "both.html").read_text())
+    assert not page.wrong and page.sections[0] == "side-by-side" and (HERE / "both-figures" / "compare_forgetting.svg").exists()
+
+
+@sentence
+def sweeps_with_other_axes_are_compared_over_what_both_have():
+    other = synthetic.sweep(2, grid=synthetic.Grid(seeds=3, varieties=[4, 16, 64], sizes={"mini": 64e3, "midi": 256e3, "maxi": 1e6}))
+    other.name = "other"
+    done = report(HERE / "a.h5", file_of("other_axes", other), "-o", HERE / "part.html")
+    assert done.status == 0 and f"({2 * 5 * 2 * 2 * 3} cells)" in done.out.split("forgetting drop:")[1].splitlines()[0], done
+
+
+@sentence
+def what_must_not_be_mixed_is_refused_and_named():
+    refused(HERE / "a.h5", "one and the same file", arguments=[HERE / "a.h5"])
+    refused(HERE / "a.h5", "test items of tense", "reference windows of domain_00", arguments=[file_of("elsewhere", word="1")])
+    numbers = file_of("numbers")
+    with h5py.File(numbers, "r+") as file:
+        file["sweep/numerics_version"][0] = 3
+        del file["sweep/explained"]
+        file["sweep/explained"] = "name   x\nevaluate.items   100 (items)\n"
+    refused(HERE / "a.h5", "different versions (2 and 3)", "evaluate.items is 400 (items) in the one and 100 (items)", arguments=[numbers])
+
+
+# ---- the module for notebooks ----
+
+@sentence
+def the_module_opens_the_file_and_means_are_over_seeds_of_means():
+    results = palimpsest_results.open(HERE / "sound.h5")
+    answer = palimpsest_results.forgetting(results, by=["size", "tokens"])
+    values = results["forgetting"].values
+    by_hand = numpy.nanmean(values[2, 3], axis=(0, 1))  # one for each seed
+    one = answer.isel(size=2, tokens=3)
+    assert abs(float(one["forgetting"]) - by_hand.mean()) < 1e-12 and int(one["seeds"]) == 5
+    half = 2.7764451051978 * by_hand.std(ddof=1) / 5**0.5
+    assert abs(float(one["high"]) - by_hand.mean() - half) < 1e-10 and int(one["values"]) + int(one["missing"]) == 30
+    assert palimpsest_results.lm_retention(results, by="size")["rise"].values.tolist() == [0.5] * 4
+    matrix = palimpsest_results.transfer_matrix(results)
+    first = results["forgetting"].sel(pair="tense>bigram_shift").mean()
+    assert abs(float(matrix["mean"].sel(first="tense", second="bigram_shift")) - float(first)) < 0.01
+    assert matrix["mean"].isnull().sum() == 9 - 2
+    for wrong, word in ((lambda: palimpsest_results.forgetting(results, outcome="remembering"), "no remembering"),
+                        (lambda: palimpsest_results.transfer_matrix(results, "pretrained_lm_loss"), "no dimension pair")):
+        try:
+            wrong()
+        except palimpsest_results.ResultsError as error:
+            assert word in str(error)
+        else:
+            raise AssertionError(word)
+
+
+@sentence
+def the_five_lines_of_the_readme_draw_the_main_figure():
+    import matplotlib
+    matplotlib.use("Agg")
+    lines = re.search(r"\n((?:    .*\n)+)", palimpsest_results.__doc__).group(1).replace("    ", "")
+    lines = lines.replace('"tools"', repr(str(ROOT / "tools"))).replace('"build/quickstart.h5"', repr(str(HERE / "sound.h5")))
+    assert len(lines.strip().splitlines()) == 5
+    exec(lines, {})  # what the documentation says must run
+    drawn = matplotlib.pyplot.gca()
+    assert len(drawn.get_lines()) == len(synthetic.SIZES) and drawn.get_xlabel()
+
+
+@sentence
+def the_module_knows_the_format_that_the_program_writes():
+    version = re.search(r"FORMAT_VERSION = (\d+)", (ROOT / "src" / "store" / "store_private.h").read_text()).group(1)
+    assert palimpsest_results.FORMAT_VERSION == int(version)
+    words = re.findall(r'X\(STATUS_\w+, "?(\w+)"?\)', (ROOT / "include" / "palimpsest" / "spec_record.h").read_text())
+    from palimpsest_report.results_file import STATUSES
+    assert not words or words == STATUSES, words
+    assert command.page_path(command.options_of(["x.h5"])) == Path("x-report.html")
+
+
+if __name__ == "__main__":
+    run_sentences()
