@@ -116,13 +116,13 @@ def count(results, reading, pretrained=True):
     of them: used, missing (nothing learnt, or left out by the reading), broken (stages that failed), waiting (not in yet),
     failed (a task not learnt better than its majority class)."""
     array = reading.array
-    status, trained = status_of(results.data, array), is_pretrained(results)
-    asked, present, done = status != EXCLUDED, array.notnull(), status == DONE
+    present, status, failed = array.notnull().values, status_of(results.data, array).values, failed_runs(results, array).values
+    asked, done, trained = status != EXCLUDED, status == DONE, is_pretrained(results)
     if pretrained and trained is not None and set(trained.dims) <= set(array.dims):
-        asked = asked & trained
+        asked = asked & results.once(("trained", array.dims), lambda: trained.broadcast_like(array).transpose(*array.dims).values)
     return {"cells": int(asked.sum()), "used": int((present & asked).sum()), "missing": int((asked & done & ~present).sum()),
             "broken": int((asked & (status > DONE)).sum()), "waiting": int((asked & (status < DONE)).sum()),
-            "failed": int((failed_runs(results, array) & done & asked).sum())}
+            "failed": int((failed & done & asked).sum())}
 
 
 # ---- readings ----

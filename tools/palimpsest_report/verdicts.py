@@ -99,20 +99,34 @@ class Lines:
 
 def lines_of(results, array, claim):
     """The outcome as Lines along the claim's axis; `trouble_of` has said that there are any."""
-    dimension = outcomes.dimension_of(results.data, claim.axis)
-    array = outcomes.pretrained_only(results, array)
     if "seed" not in array.dims:
         array = array.expand_dims("seed")
-    others = [str(name) for name in array.dims if name not in (dimension, "seed")]
-    array = array.transpose(dimension, *others, "seed")
+    key = ("layout", claim.axis, claim.statistic == "last_minus_first", array.dims)
+    order, trained, points, x = results.once(key, lambda: layout_of(results, array, claim))
+    y = array.transpose(*order).values
+    if trained is not None:
+        y = numpy.where(trained, y, numpy.nan)
+    if x is not None:
+        y = numpy.where(numpy.isfinite(x)[..., None], y[points], numpy.nan)
+    return Lines(y, x, order[1:-1])
+
+
+def layout_of(results, array, claim):
+    """What is the same for all arrays of these dimensions: (order of dimensions, where the models are pretrained or None, the
+    points in rising order, their x)."""
+    dimension = outcomes.dimension_of(results.data, claim.axis)
+    order = [dimension, *(str(name) for name in array.dims if name not in (dimension, "seed")), "seed"]
+    trained = outcomes.is_pretrained(results)
+    if trained is not None:
+        fits = set(trained.dims) <= set(array.dims)
+        trained = trained.broadcast_like(array).transpose(*order).values if fits else None
     if claim.statistic == "last_minus_first":
-        return Lines(array.values, None, others)
+        return order, trained, None, None
     places = outcomes.doublings(results, claim.axis)
-    x = places.broadcast_like(array.isel(seed=0, drop=True)).transpose(dimension, *others).values
+    x = places.broadcast_like(array.isel(seed=0, drop=True)).transpose(*order[:-1]).values
     middle = statistics.mean_present(x.reshape(len(x), -1), axis=1)
-    order = [i for i in numpy.argsort(middle) if numpy.isfinite(middle[i])]
-    x = x[order]
-    return Lines(numpy.where(numpy.isfinite(x)[..., None], array.values[order], numpy.nan), x, others)
+    points = [i for i in numpy.argsort(middle) if numpy.isfinite(middle[i])]
+    return order, trained, points, x[points]
 
 
 def per_seed(lines):
