@@ -1,5 +1,5 @@
-/* Prints what interval_of makes of its arguments: level, then values ("nan" is a missing one).  mean low high deviation count,
- * for the analysis in Python to compare itself with. */
+/* Prints what interval_of makes of its arguments: level, then values ("nan" is a missing one).  mean low high deviation
+ * count, for the analysis in Python to compare itself with. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,6 +13,7 @@ int main(int count, char **words)
     if (count < 2 || count - 2 > MOST) return EXIT_FAILURE;
     for (int i = 2; i < count; i++) values[i - 2] = strtod(words[i], NULL);
     struct interval interval = interval_of(values, count - 2, strtod(words[1], NULL));
-    printf("%.17g %.17g %.17g %.17g %d\n", interval.mean, interval.low, interval.high, interval.deviation, interval.count);
+    printf("%.17g %.17g %.17g %.17g %d\n", interval.mean, interval.low, interval.high, interval.deviation,
+           interval.count);
     return EXIT_SUCCESS;
 }

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy
+import xarray
 
 ROOT = Path(sys.argv[1])
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tools")]
@@ -88,8 +89,8 @@ def a_planted_interaction_that_turns_the_sign_makes_the_average_undecided():
 def named_outcomes_that_disagree_make_it_undecided():
     results = synthetic.sweep(7, size=-0.06)
     data = results.data
-    data["forgetting_drop"] = data["forgetting_drop"].copy(data=0.3 + 0.03 * synthetic.Grid().size + 0 * data["forgetting_drop"].values
-                                                           + 0.01 * numpy.random.default_rng(1).standard_normal(data["forgetting_drop"].shape))
+    noise = 0.01 * numpy.random.default_rng(1).standard_normal(data["forgetting_drop"].shape)
+    data["forgetting_drop"] = data["forgetting_drop"].copy(data=0.3 + 0.03 * synthetic.Grid().size + noise)
     found = judged(results, SIZE)
     assert found.verdict == "undecided" and "forgetting_drop changes by +0.03" in found.reason and "disagree" in found.reason
 
@@ -209,13 +210,14 @@ def crossing_is_linear_between_the_points_around_the_first_time():
 @sentence
 def at_the_best_rate_each_seed_takes_the_one_at_which_the_others_learn_b_best():
     """Two rates: at the second, small models learn B better; that is where they are read."""
-    import xarray
     slow, fast = synthetic.sweep(16, size=-0.05, missing=0), synthetic.sweep(16, size=-0.05, mean=0.3, missing=0)
     better = numpy.where(synthetic.Grid().size < 0, 0.9, 0.6) + numpy.zeros(synthetic.Grid().shape)
     fast.data["second_accuracy_second"] = fast.data["second_accuracy_second"].copy(data=better)
     pair = [r.data.drop_vars(["first_accuracy", "first_failed_run", "first_lm_rise"]) for r in (slow, fast)]
-    slow.data = xarray.concat(pair, dim="finetune_learning_rate", data_vars=["forgetting", "forgetting_drop", "forgetting_loss_rise",
-                              "second_accuracy_second", "second_accuracy_first", "status_outcome", "second_failed_run"]).assign_coords(finetune_learning_rate=[1e-4, 1e-3])
+    varied = ["forgetting", "forgetting_drop", "forgetting_loss_rise", "second_accuracy_second", "second_accuracy_first",
+              "status_outcome", "second_failed_run"]
+    both = xarray.concat(pair, dim="finetune_learning_rate", data_vars=varied)
+    slow.data = both.assign_coords(finetune_learning_rate=[1e-4, 1e-3])
     found = judged(slow, SIZE)
     best = estimate(found, outcomes.BEST).reading.array
     level = best.isel(tokens=slice(1, None)).mean(["tokens", "variety", "pair", "seed"]).values

@@ -6,7 +6,7 @@ import xarray
 
 import palimpsest_results
 from palimpsest_results import ResultsError
-from . import outcomes, page, statistics, verdicts
+from . import page, statistics, verdicts
 from .figures import (COLOURS, DASHES, MARKERS, Picture, draw_line, dress_axis, interval_words, is_zero, places_along, row_of_panels,
                       varied_axes)
 

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 import palimpsest_results
 from . import outcomes
-from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, draw_line, interval_words, labels_along, look_of,
+from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, draw_line, labels_along, look_of,
                       row_of_panels, chosen_levels, unit_word)
 from .figures_answer import by_axes
 
@@ -56,8 +56,8 @@ def curve_panel(axes, results, array, along, lines, x=None):
         there, look = numpy.isfinite(one["mean"].values), look_of(place, len(levels))
         if not there.any():
             continue
-        axes.plot(x[there], one["mean"].values[there], markevery=max(1, int(there.sum()) // 6), label=None if at is None else names[at],
-                  **look)
+        axes.plot(x[there], one["mean"].values[there], markevery=max(1, int(there.sum()) // 6),
+                  label=None if at is None else names[at], **look)
         axes.fill_between(x[there], one["low"].values[there], one["high"].values[there], color=look["color"], alpha=0.15, linewidth=0)
     if (numpy.diff(x) > 0).all() and x[0] > 0 and x[-1] / x[0] > 20:
         axes.set_xscale("log")
@@ -174,7 +174,8 @@ def frontier(results):
         for place in range(data.sizes[lines] if lines else 1):
             at = {lines: place} if lines else {}
             one, other, look = a.isel(at), b.isel(at), look_of(place, data.sizes[lines] if lines else 1)
-            panel.errorbar(other["mean"], one["mean"], yerr=(one["high"] - one["mean"]).fillna(0), xerr=(other["high"] - other["mean"]).fillna(0),
+            up, aside = ((v["high"] - v["mean"]).fillna(0) for v in (one, other))
+            panel.errorbar(other["mean"], one["mean"], yerr=up, xerr=aside,
                            elinewidth=0.6, label=labels_along(data, lines)[place] if lines else None, **look)
         panel.set_xlabel("accuracy on B")
         panel.set_title("" if column is None else f"{labels_along(data, 'tokens')[column]} tokens")
@@ -343,7 +344,8 @@ def probed(results):
         panel.set_title(stage_of(name)[1].replace("_", " "))
     seeds = results.data.sizes.get("seed", 1)
     return [Picture("probed_tasks", "Layers", "What the pretrained model knows, by task and layer",
-                    f"Accuracy of a linear probe on frozen features; the largest size, mean over pretrained models and n = {seeds} seeds.", figure)]
+                    f"Accuracy of a linear probe on frozen features, no intervals; the largest size, mean over pretrained models and n = "
+                    f"{seeds} seeds.", figure)]
 
 
 # ---- stability, scalars of instruments ----

@@ -202,7 +202,8 @@ def verdict(evidence):
     if evidence.difference_p <= claim.alpha and strong:
         name, interval = max(strong, key=lambda one: abs(one[1].mean))
         return ("contradicted" if wanted else "supported"), \
-            f"{said} At one loss it still changes by {interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}] per {outcomes.unit_of(name)}."
+            (f"{said} At one loss it still changes by {interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}] per "
+             f"{outcomes.unit_of(name)}.")
     unmatched = [name for name, (_, pairs) in residual.matched.items() if pairs == 0]
     if evidence.equivalence_p <= claim.alpha and not unmatched:
         return ("supported" if wanted else "contradicted"), \

@@ -13,20 +13,28 @@ from .verdicts import plural
 from .results_file import failures
 
 SIGNS = {"supported": "✓", "contradicted": "✗", "non-monotone": "∪", "undecided": "?"}
-SECTIONS = ["Verdicts", "The answer", "The evidence", "Laws", "Tasks", "Learning and recovery", "Layers", "Stability", "Other instruments",
-            "The run"]
+SECTIONS = ["Verdicts", "The answer", "The evidence", "Laws", "Tasks", "Learning and recovery", "Layers", "Stability",
+            "Other instruments", "The run"]
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 1060px; margin: 2em auto; padding: 0 1.2em }
 h1 { font-size: 1.7em; margin-bottom: .1em } h2 { margin-top: 2em; border-bottom: 2px solid #ccc; padding-bottom: .15em }
 h3 { margin: 1.6em 0 .3em } p.lead { color: #444; margin-top: 0 }
-table { border-collapse: collapse; margin: .8em 0; font-size: .92em } th, td { text-align: left; padding: .3em .7em; vertical-align: top;
- border-bottom: 1px solid #ddd } th { border-bottom: 2px solid #999 } td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-figure { margin: 1.2em 0 1.8em; page-break-inside: avoid; break-inside: avoid } figure img { max-width: 100%; height: auto; display: block }
+table { border-collapse: collapse; margin: .8em 0; font-size: .92em }
+th, td { text-align: left; padding: .3em .7em; vertical-align: top; border-bottom: 1px solid #ddd }
+th { border-bottom: 2px solid #999 }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+figure { margin: 1.2em 0 1.8em; page-break-inside: avoid; break-inside: avoid }
+figure img { max-width: 100%; height: auto; display: block }
 figcaption { font-size: .88em; color: #333; max-width: 62em; margin-top: .4em }
-.verdict { font-weight: bold; white-space: nowrap } .supported { color: #00563f } .contradicted { color: #a33b00 } .non-monotone { color: #5b2a86 }
-.undecided { color: #444 } .note { color: #444; font-size: .92em; max-width: 62em } pre { font-size: .82em; line-height: 1.35; white-space: pre-wrap }
-nav a { margin-right: 1em } @media print { body { max-width: none; margin: 0; font-size: 11px } h2 { page-break-after: avoid } nav { display: none } tr
- { page-break-inside: avoid } a { color: inherit; text-decoration: none } }
+.verdict { font-weight: bold; white-space: nowrap }
+.supported { color: #00563f } .contradicted { color: #a33b00 } .non-monotone { color: #5b2a86 } .undecided { color: #444 }
+.note { color: #444; font-size: .92em; max-width: 62em }
+pre { font-size: .82em; line-height: 1.35; white-space: pre-wrap }
+nav a { margin-right: 1em }
+@media print {
+ body { max-width: none; margin: 0; font-size: 11px } nav { display: none } a { color: inherit; text-decoration: none }
+ h2, h3 { page-break-after: avoid; break-after: avoid } tr { page-break-inside: avoid; break-inside: avoid }
+}
 """
 
 
@@ -36,8 +44,9 @@ def escape(words):
 
 def table(head, rows, numbers=()):
     """An HTML table; numbers: columns that are set flush right.  Cells that begin with "<" are taken as they are."""
-    cell = lambda place, value: (f'<td class="number">{value if str(value).startswith("<") else escape(value)}</td>' if place in numbers
-                                 else f"<td>{value if str(value).startswith('<') else escape(value)}</td>")
+    def cell(place, value):
+        kind = ' class="number"' if place in numbers else ""
+        return f"<td{kind}>{value if str(value).startswith('<') else escape(value)}</td>"
     body = "\n".join(f"<tr>{''.join(cell(place, value) for place, value in enumerate(row))}</tr>" for row in rows)
     return f"<table>\n<tr>{''.join(f'<th>{escape(word)}</th>' for word in head)}</tr>\n{body}\n</table>\n"
 
@@ -105,8 +114,9 @@ def rule_words(claim):
 
 
 def verdict_table(judgements):
-    return table(["claim", "verdict", "why"], [(f"<b>{escape(j.claim.name.replace('_', ' '))}</b><br><small>{escape(rule_words(j.claim))}</small>",
-                                                verdict_cell(j), j.reason) for j in judgements])
+    def claim_cell(claim):
+        return f"<b>{escape(claim.name.replace('_', ' '))}</b><br><small>{escape(rule_words(claim))}</small>"
+    return table(["claim", "verdict", "why"], [(claim_cell(j.claim), verdict_cell(j), j.reason) for j in judgements])
 
 
 def readings_table(results, judgements):
@@ -114,8 +124,8 @@ def readings_table(results, judgements):
     for judgement in judgements:
         for place, estimate in enumerate(judgement.evidence.estimates):
             counts = outcomes.count(results, estimate.reading)
-            rows.append((judgement.claim.name.replace("_", " ") if place == 0 else "", estimate.reading.name + (" (decides)" if place == 0 else ""),
-                         verdicts.signed(estimate.interval), estimate.interval.count, f"{counts['used']} of {counts['cells']}",
+            name = judgement.claim.name.replace("_", " ") if place == 0 else ""
+            rows.append((name, estimate.reading.name + (" (decides)" if place == 0 else ""), verdicts.signed(estimate.interval), estimate.interval.count, f"{counts['used']} of {counts['cells']}",
                          counts["missing"], counts["failed"], counts["broken"] + counts["waiting"]))
         for measure, interval in judgement.evidence.fellows:
             rows.append(("", f"{measure}, read as what decides", verdicts.signed(interval), interval.count, "", "", "", ""))
@@ -126,8 +136,8 @@ def readings_table(results, judgements):
     return ("<h3>Every reading, and what is missing</h3>\n"
             + table(["claim", "reading", "effect per doubling [interval]", "seeds", "cells used", "left out or not learnt",
                      "failed on A or B", "not finished"], rows, {2, 3, 4, 5, 6, 7}) + said
-            + '<p class="note">A cell is one grid point of one seed; untrained models (amount 0) are not among them. Counting what was not learnt as 0 or as 1 is no reading of its own: '
-              "it shows how far the missing could carry the answer.</p>\n")
+            + '<p class="note">A cell is one grid point of one seed; untrained models (amount 0) are not among them. Counting what '
+              "was not learnt as 0 or as 1 is no reading of its own: it shows how far the missing could carry the answer.</p>\n")
 
 
 def interactions_html(results, judgements):
@@ -163,7 +173,8 @@ def laws_html(found):
         margin = found.margins.get(law.name)
         rows.append((laws.TITLES[law.name], *(f"{errors[~(errors != errors)].mean():.3f}" for errors in law.errors.values()),
                      "best" if margin is None else verdicts.signed(margin),
-                     "; ".join(f"{name} {value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]" for name, value in law.parameters.items())))
+                     "; ".join(f"{name} {value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+                               for name, value in law.parameters.items())))
     return said + table(["law", *(f"error on {block}" for block in found.held_out), "squared error beyond the best [95 % interval]",
                          "parameters, each seed fitted alone [95 % interval]"], rows, set(range(1, 2 + len(found.held_out))))
 
@@ -182,12 +193,12 @@ def certificate_html(results):
     return reasons_sentence(results) + said + facts + (settings if results.settings else "")
 
 
-METHODS = """<p class="note">Unit of inference: the seed. For each seed one slope (or contrast) along the axis, everything else held, by least
-squares within blocks; amount 0 is never a point on a slope. Over the seeds Student's t, or the bootstrap-t where at least ten seeds are
-skewed. A claim is <b>supported</b> or <b>contradicted</b> when its slope differs from 0 after Holm's correction over the claims and no other
-measure of forgetting or reading points the other way; <b>contradicted</b> also when two one-sided tests put it inside the margin that the rule
-calls none; <b>non-monotone</b> when the slopes before and after a point both differ from 0 with opposite signs; else <b>undecided</b>. The rule
-was stored in the file before there were results.</p>
+METHODS = """<p class="note">Unit of inference: the seed. For each seed one slope (or contrast) along the axis, everything else held,
+by least squares within blocks; amount 0 is never a point on a slope. Over the seeds Student's t, or the bootstrap-t where at least ten
+seeds are skewed. A claim is <b>supported</b> or <b>contradicted</b> when its slope differs from 0 after Holm's correction over the
+claims and no other measure of forgetting or reading points the other way; <b>contradicted</b> also when two one-sided tests put it
+inside the margin that the rule calls none; <b>non-monotone</b> when the slopes before and after a point both differ from 0 with
+opposite signs; else <b>undecided</b>. The rule was stored in the file before there were results.</p>
 """
 
 
@@ -217,7 +228,8 @@ def report_html(results, judgements, found_laws, pictures, svgs):
     sections["The evidence"] += [readings_table(results, judgements), interactions_html(results, judgements), METHODS]
     sections["Laws"].insert(0, laws_html(found_laws))
     sections["The run"].append(certificate_html(results))
-    return document(f"{results.name}: what is left of the first task?", f"{os.path.basename(results.path)}: {state_sentence(results)}", sections)
+    return document(f"{results.name}: what is left of the first task?",
+                    f"{os.path.basename(results.path)}: {state_sentence(results)}", sections)
 
 
 def write(path, words):

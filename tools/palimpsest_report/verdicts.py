@@ -8,7 +8,8 @@ For each claim, on its default reading (outcomes.readings):
   4. two one-sided tests put the effect inside +-equivalence, and no stretch of the curve is steeper than that: there is no
      difference as the rule means it, which contradicts a claim of one and supports a claim of none;
   5. the effect differs from 0: supported or contradicted by its sign, unless another measure of forgetting or another
-     reading of the same kind (at equal success on B, or after the same training) shows the opposite sign, also beyond chance: undecided, the named outcomes disagree;
+     reading of the same kind (at equal success on B, or after the same training) shows the opposite sign, also beyond
+     chance: undecided, the named outcomes disagree;
   6. else undecided.
 The p of steps 2, 4 and 5 are each corrected after Holm over all claims of the file.
 """
@@ -301,7 +302,8 @@ def decide(evidence):
         return UNDECIDED, f"{said} But {depends}: see the interactions."
     if evidence.equivalence_p <= claim.alpha and not evidence.steepest > margin:
         return (SUPPORTED if claim.direction == "none" else CONTRADICTED), \
-            f"No difference: the effect is inside ±{margin:g}, which the rule counts as none (p = {evidence.equivalence_p:.2g}). {said}"
+            (f"No difference: the effect is inside ±{margin:g}, which the rule counts as none (p = {evidence.equivalence_p:.2g}). "
+             f"{said}")
     if not evidence.difference_p <= claim.alpha:
         return UNDECIDED, (f"{said} That includes no effect after Holm's correction (p = {evidence.difference_p:.2g}), and is too "
                            f"wide to show that there is none (±{margin:g}).")
