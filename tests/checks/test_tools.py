@@ -77,7 +77,7 @@ def a_machine_where_nothing_can_be_installed_is_told_every_package():
 
 @sentence
 def every_script_has_help_and_refuses_what_it_does_not_know():
-    for name in ("install", "quickstart", "test", "build"):
+    for name in ("install", "quickstart", "test", "build", "report"):
         helped = run(TOOLS / name, "--help")
         assert helped.returncode == 0 and helped.stdout.startswith(f"usage: tools/{name}"), helped.stdout
         assert run(TOOLS / name, "--no-such-option").returncode == 2

@@ -6,7 +6,7 @@ import xarray
 
 import palimpsest_results
 from palimpsest_results import ResultsError
-from . import page, statistics, verdicts
+from . import outcomes, page, statistics, verdicts
 from .figures import (COLOURS, DASHES, MARKERS, Picture, draw_line, dress_axis, interval_words, is_zero, places_along, row_of_panels,
                       varied_axes)
 
@@ -60,14 +60,14 @@ def keyed(lines):
             yield key, " ".join(words[1:])
 
 
-def common_part(a, b, name):
+def common_part(a, b, name, untrained=False):
     """A variable of both, cut to the labels that both have, in one order; None where nothing is common.
 
-    Axes that only one of the two varies are averaged over.
+    Axes that only one of the two varies are averaged over; untrained: whether models of amount 0 stay.
     """
     if name not in a.data or name not in b.data:
         return None
-    one, other = a.data[name], b.data[name]
+    one, other = (r.data[name] if untrained else outcomes.pretrained_only(r, r.data[name]) for r in (a, b))
     one = one.mean([d for d in one.dims if d not in other.dims])
     other = other.mean([d for d in other.dims if d not in one.dims])
     plain = [array.drop_vars([c for c in array.coords if c not in array.dims]) for array in (one, other)]
@@ -76,7 +76,7 @@ def common_part(a, b, name):
 
 
 def differences(a, b):
-    """(name, Interval of B minus A over the seeds they share, cells compared): the same seed has the same initial weights and
+    """Of pretrained models: (name, Interval of B minus A over the seeds they share, cells compared): the same seed has the same initial weights and
     order of data in both, so the seeds are paired."""
     found = []
     for name in COMPARED:
@@ -96,7 +96,7 @@ def names_of(a, b):
 
 def figure(a, b, name, title):
     """One panel for each axis that both vary: a line for each sweep, over the labels both have."""
-    pair = common_part(a, b, name)
+    pair = common_part(a, b, name, untrained=True)
     if pair is None:
         return []
     axes = [axis for axis in varied_axes(a.data, pair[0]) if pair[0].sizes.get(axis, 0) > 1]
@@ -107,7 +107,8 @@ def figure(a, b, name, title):
     for panel, axis in zip(panels[0], axes):
         data = a.data.sel({axis: pair[0][axis].values})
         x, _, _ = places_along(data, axis)
-        for place, (array, label) in enumerate(zip(pair, names_of(a, b))):
+        drawn = pair if axis == "tokens" else common_part(a, b, name)
+        for place, (array, label) in enumerate(zip(drawn, names_of(a, b))):
             answer = palimpsest_results.over_seeds(array, [axis])
             seeds = max(seeds, int(answer["seeds"].max()))
             draw_line(panel, x, *(answer[k].values for k in ("mean", "low", "high")), is_zero(data, axis),
@@ -116,7 +117,7 @@ def figure(a, b, name, title):
     panels[0, 0].set_ylabel(name.replace("_", " "))
     panels[0, 0].legend()
     return [Picture(f"compare_{name}", "Side by side", title, f"Over the grid points both sweeps have, averaged over what a panel does not "
-                    f"show. {interval_words(seeds)}.", figure)]
+                    f"show, untrained models left out where it does not show the amount. n: {seeds} seeds. {interval_words(seeds)}.", figure)]
 
 
 def build(a, b):
@@ -134,7 +135,7 @@ def build(a, b):
         tables = [f"<h3>{page.escape(name)}</h3>\n{page.verdict_table(j)}" for name, j in zip((one, other), judged)]
         settings = page.table(["setting", one, other], differing_settings(a, b))
         sections = {"Side by side": [page.table([f"{other} minus {one}", "mean [95 % interval]", "p", "seeds in common", "cells compared"],
-                                                rows, {1, 2, 3, 4}) if rows else "<p>They share no grid point and seed.</p>\n",
+                                                rows, {1, 2, 3, 4}) + '<p class="note">Of pretrained models.</p>\n' if rows else "<p>They share no grid point and seed.</p>\n",
                                      *(page.figure_html(picture, svgs[picture.name]) for picture in pictures)],
                     "Verdicts": tables + [page.METHODS], "What differs in the settings": [settings]}
         lead = f"A: {os.path.basename(a.path)}, {page.state_sentence(a)} B: {os.path.basename(b.path)}, {page.state_sentence(b)}"

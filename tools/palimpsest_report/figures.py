@@ -20,7 +20,7 @@ from . import outcomes
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 DASHES = ["-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (2, 3))]
-MOST_LINES = 7
+MOST_LINES = 5
 MAP = "cividis"
 STYLE = {"font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9, "legend.fontsize": 8, "legend.title_fontsize": 8,
          "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False,
@@ -199,8 +199,16 @@ def draw_panel(axes, data, array, axis, lines, legend=True, level=0.95):
                   shift=step * (place - (len(levels) - 1) / 2))
     dress_axis(axes, data, axis)
     if lines and legend:
-        axes.legend(title=LINE_WORDS.get(lines, lines.replace("_", " ")), loc="best", handlelength=2.8)
+        legend_above(axes, LINE_WORDS.get(lines, lines.replace("_", " ")))
     return seeds, (data.sizes[lines] - len(levels)) if lines else 0
+
+
+def legend_above(axes, title):
+    """The legend over the panel, where it hides nothing."""
+    labels = axes.get_legend_handles_labels()[1]
+    across = 2 if max(map(len, labels)) > 14 else 3
+    axes.legend(title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(len(labels), across), handlelength=2.6,
+                columnspacing=1.2, borderaxespad=0.2)
 
 
 def lines_for(axis, axes):
