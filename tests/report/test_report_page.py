@@ -183,30 +183,15 @@ def a_law_is_drawn_where_there_are_points_enough():
 
 
 @sentence
-def a_sweep_that_is_not_finished_is_reported_as_far_as_it_is():
+def a_sweep_that_is_not_finished_and_has_failures_is_reported_as_far_as_it_is_and_its_text_is_no_html():
     results = sweep(size=-0.06)
-    results.data["status_outcome"].values[:, :, 1] = 0
-    path = file_of("unfinished", results, marks=(2,) * 6 + (1, 0, 0, 0))
-    done = report(path, "-o", HERE / "unfinished.html")
-    assert done.status == 0 and "6 of 10 stages done" in done.out and "not finished" in done.out, done
-    assert "are not in yet" in (HERE / "unfinished.html").read_text()
-
-
-@sentence
-def some_failed_stages_are_counted_with_their_reason():
-    path = file_of("some_failed", marks=(2,) * 8 + (4, 3), reason=b"the loss is not a number at step 12")
-    done = report(path, "-o", HERE / "some.html")
-    assert done.status == 0 and "2 failed or skipped" in done.out, done
-    assert "2 × the loss is not a number at step 12" in (HERE / "some.html").read_text()
-
-
-@sentence
-def text_of_the_sweep_is_not_taken_for_html():
-    results = sweep()
     results.name = "<script>alert(1)</script> & more"
-    path = file_of("named", results)
-    assert report(path, "-o", HERE / "named.html").status == 0
-    page = Page((HERE / "named.html").read_text())
+    results.data["status_outcome"].values[:, :, 1] = 0
+    path = file_of("unfinished", results, marks=(2,) * 6 + (4, 3, 1, 0), reason=b"the loss is not a number at step 12")
+    done = report(path, "-o", HERE / "unfinished.html")
+    assert done.status == 0 and "6 of 10 stages done, 2 failed or skipped" in done.out and "not finished" in done.out, done
+    page = Page((HERE / "unfinished.html").read_text())
+    assert "are not in yet" in page.text and "2 × the loss is not a number at step 12" in page.text
     assert "<script" not in page.text and "&lt;script&gt;" in page.text and not page.wrong
 
 

@@ -129,14 +129,22 @@ def dress_axis(axes, data, axis):
     axes.set_xlim(x.min() - margin, x.max() + margin)
 
 
-def cut_bars(axes, least, most):
-    """Limits of y so that bars of two or three seeds do not squeeze everything else; means are always inside."""
-    means = numpy.concatenate([line.get_ydata() for one in axes for line in one.lines if line.get_marker() not in ("None", "_", "|", "")]
-                              or [numpy.zeros(1)]).astype(float)
+def cut_bars(panels, least=None, most=None):
+    """Limits of a shared y, so that bars over two or three seeds do not squeeze everything else; the means are always inside.
+
+    least, most: the limits wanted, by default one and a half times the span of the means beyond them.  True where a bar was
+    cut.
+    """
+    drawn = [line.get_ydata() for one in panels for line in one.lines if line.get_marker() not in ("None", "_", "|", "")]
+    means = numpy.concatenate([numpy.asarray(y, dtype=float) for y in drawn] or [numpy.zeros(0)])
     means = means[numpy.isfinite(means)]
-    now = axes[0].get_ylim()
-    low, high = min([least, *(means - 0.05)]), max([most, *(means + 0.05)])
-    axes[0].set_ylim(max(now[0], low), min(now[1], high))
+    if len(means) == 0:
+        return False
+    span = max(means.max() - means.min(), 0.1 * abs(means).max(), 1e-9)
+    least, most = (means.min() - 1.5 * span if least is None else least), (means.max() + 1.5 * span if most is None else most)
+    now = panels[0].get_ylim()
+    low, high = min(least, means.min() - 0.05 * span), max(most, means.max() + 0.05 * span)
+    panels[0].set_ylim(max(now[0], low), min(now[1], high))
     return now[0] < low or now[1] > high
 
 

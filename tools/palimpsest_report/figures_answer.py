@@ -34,7 +34,7 @@ def by_axes(results, name, section, title, read, ylabel, lead, learnt=False):
     panels[0, 0].set_ylabel(ylabel)
     if learnt:
         panels[1, 0].set_ylabel("share of cells in which\nA was learnt at all")
-    cut = cut_bars(list(panels[0]), -0.25, 1.25) if read(None).name in outcomes.NORMALISED else False
+    cut = cut_bars(list(panels[0]), *((-0.25, 1.25) if read(None).name in outcomes.NORMALISED else ()))
     for panel in panels[0]:
         panel.axhline(0, color="#888888", linewidth=0.8, zorder=0)
     held = "Each panel averages over every axis it does not show"

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 import palimpsest_results
 from . import outcomes
-from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, draw_line, labels_along, look_of,
+from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, cut_bars, draw_line, labels_along, look_of,
                       row_of_panels, chosen_levels, unit_word)
 from .figures_answer import by_axes
 
@@ -46,20 +46,27 @@ def curve_panel(axes, results, array, along, lines, x=None):
     """Mean over everything but `along` and `lines`, with intervals over seeds as a band."""
     data = results.data
     answer = palimpsest_results.over_seeds(array, [along] + ([lines] if lines else []))
+    named = along in data.coords and not numpy.issubdtype(data[along].dtype, numpy.number)
     if x is None:
-        numeric = along in data.coords and numpy.issubdtype(data[along].dtype, numpy.number)
+        numeric = along in data.coords and not named
         x = data[along].values.astype(float) if numeric else numpy.arange(1.0, data.sizes[along] + 1)
     levels = chosen_levels(data.sizes[lines]) if lines else [None]
     names = labels_along(data, lines) if lines else [None]
     for place, at in enumerate(levels):
         one = answer if at is None else answer.isel({lines: at})
         there, look = numpy.isfinite(one["mean"].values), look_of(place, len(levels))
+        if named:  # names have no order that a line could follow
+            draw_line(axes, x, *(one[k].values for k in ("mean", "low", "high")), numpy.zeros(len(x), dtype=bool),
+                      {**look, "linestyle": ""}, None if at is None else names[at], shift=0.06 * (place - (len(levels) - 1) / 2))
+            continue
         if not there.any():
             continue
         axes.plot(x[there], one["mean"].values[there], markevery=max(1, int(there.sum()) // 6),
                   label=None if at is None else names[at], **look)
         axes.fill_between(x[there], one["low"].values[there], one["high"].values[there], color=look["color"], alpha=0.15, linewidth=0)
-    if (numpy.diff(x) > 0).all() and x[0] > 0 and x[-1] / x[0] > 20:
+    if named and not axes.get_xlabel():
+        axes.set_xticks(x, [str(label).replace("_", " ") for label in data[along].values], rotation=30, ha="right", fontsize=7)
+    elif (numpy.diff(x) > 0).all() and x[0] > 0 and x[-1] / x[0] > 20:
         axes.set_xscale("log")
     return int(answer["seeds"].max())
 
@@ -128,11 +135,12 @@ def rows_of_curves(results, names, picture, section, title, lead):
         panel.set_title(name.replace("_", " "), fontsize=8.5)
         panel.set_xlabel("optimiser steps" if looks_of(results, name, along) is not None else step_word(data, along))
         panel.set_ylabel(meaning(data, name), fontsize=8)
+        cut_bars([panel])
         if panel is panels.ravel()[0]:
             add_legend(panel, lines)
     blank_unused(panels, len(names))
     return [Picture(picture, section, title, f"{lead} Untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over "
-                    "seeds.".strip(), figure)]
+                    "seeds, cut where they leave the panel.".strip(), figure)]
 
 
 def looks_of(results, name, along):
@@ -147,7 +155,7 @@ def looks_of(results, name, along):
 
 def step_word(data, along):
     units = data[along].attrs.get("units", "") if along in data.coords else ""
-    return units or along.replace("_", " ")
+    return along.replace("_", " ") + (f" ({units})" if units not in ("", "1") else "")
 
 
 def meaning(data, name):
@@ -274,11 +282,12 @@ def layer_picture(results, name, title, rows):
             if row == 0 and sized:
                 panels[row, column].set_title(labels_along(data, "size")[at])
         panels[row, 0].set_ylabel(word, fontsize=8)
+        cut_bars(list(panels[row]))
         if row == 0 or len(names) != len(rows[row - 1][1]):
             add_legend(panels[row, 0], "stage")
     return Picture(name, "Layers", title,
                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
-                   "t intervals over seeds. Measured after the stage named (gradients: during it).", figure)
+                   "t intervals over seeds, cut where they leave the panel. Measured after the stage named (gradients: during it).", figure)
 
 
 KINDS = {"last": "last token", "mean": "mean over tokens"}
