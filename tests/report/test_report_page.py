@@ -289,7 +289,7 @@ def sweeps_with_other_axes_are_compared_over_what_both_have():
 @sentence
 def what_must_not_be_mixed_is_refused_and_named():
     refused(HERE / "a.h5", "one and the same file", arguments=[HERE / "a.h5"])
-    refused(HERE / "a.h5", "test items of tense", "reference windows of domain_00", arguments=[file_of("elsewhere", word="1")])
+    refused(HERE / "a.h5", "test items of bigram_shift, object_number, tense are", "reference windows of domain_00", arguments=[file_of("elsewhere", word="1")])
     numbers = file_of("numbers")
     with h5py.File(numbers, "r+") as file:
         file["sweep/numerics_version"][0] = 3

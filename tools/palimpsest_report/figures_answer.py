@@ -156,6 +156,7 @@ def forest(judgements):
     figure, panels = row_of_panels(1, 1, width=7.2, height=0.55 + 0.27 * (len(rows) + len({id(j) for j, _ in rows})))
     panel, y, ticks, labels = panels[0, 0], 0, [], []
     reach = max(abs(v) for _, e in rows for v in (e.interval.mean, e.interval.low, e.interval.high) if numpy.isfinite(v))
+    reach = max([reach, *(2 * j.claim.equivalence for j, _ in rows), 1e-6])
     shown = None
     for judgement, estimate in rows:
         if judgement is not shown:
