@@ -206,16 +206,16 @@ def matrices(results):
     for name, title in MATRICES:
         if name in results.data and has_values(results.data[name]):
             try:
-                found.append((name, title, palimpsest_results.transfer_matrix(
-                    results.data.assign({name: trained(results, results.data[name])}), name)))
+                matrix = palimpsest_results.transfer_matrix(results.data.assign({name: trained(results, results.data[name])}), name)
+                found.append((name, title, asked_part(matrix)))
             except palimpsest_results.ResultsError:
                 return []
     if not found:
         return []
-    tasks = len(found[0][2]["first"])
-    side = max(2.5, 0.62 * tasks + 1.4)
-    across = 3 if tasks <= 4 else 2
-    figure, panels = row_of_panels(min(len(found), across), -(-len(found) // across), width=side + 0.7, height=side)
+    rows, columns = found[0][2]["mean"].shape
+    width, height = max(2.6, 0.58 * columns + 1.7), max(2.5, 0.45 * rows + 1.3)
+    across = max(1, min(len(found), int(11 / width)))
+    figure, panels = row_of_panels(across, -(-len(found) // across), width=width, height=height)
     for panel, (name, title, matrix) in zip(panels.ravel(), found):
         draw_matrix(panel, matrix, signed=name == "transfer")
         panel.set_title(title)
@@ -226,21 +226,27 @@ def matrices(results):
                     "span the values of each panel.", figure)]
 
 
+def asked_part(matrix):
+    """The matrix without tasks that are never first, or never second, in any pair of the sweep."""
+    asked = numpy.isfinite(matrix["missing"].values)
+    return matrix.isel(first=numpy.flatnonzero(asked.any(axis=1)), second=numpy.flatnonzero(asked.any(axis=0)))
+
+
 def draw_matrix(panel, matrix, signed):
     mean, half = matrix["mean"].values, (matrix["high"] - matrix["mean"]).values
     reach = numpy.nanmax(numpy.abs(mean)) if numpy.isfinite(mean).any() else 1
     panel.grid(False)
     panel.set_facecolor("#eeeeee")
     least, most = (-reach, reach) if signed else (numpy.nanmin(mean), max(numpy.nanmax(mean), numpy.nanmin(mean) + 1e-6))
-    panel.imshow(mean, cmap="PuOr" if signed else MAP, vmin=least, vmax=most)
+    panel.imshow(mean, cmap="PuOr" if signed else MAP, vmin=least, vmax=most, aspect="auto")
     for (row, column), value in numpy.ndenumerate(mean):
         if numpy.isfinite(value):
             light = abs(value) < 0.6 * reach if signed else (value - least) / (most - least) > 0.55
             bar = f"\n±{half[row, column]:.2f}" if numpy.isfinite(half[row, column]) else ""
             panel.text(column, row, f"{value:.2f}{bar}", ha="center", va="center", fontsize=7.5, color="black" if light else "white")
-    names = [str(task).replace("_", "\n", 1) for task in matrix["first"].values]
-    panel.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    panel.set_yticks(range(len(names)), names)
+    rows, columns = ([str(task).replace("_", "\n", 1) for task in matrix[place].values] for place in ("first", "second"))
+    panel.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
+    panel.set_yticks(range(len(rows)), rows)
     panel.set_xlabel("second task (B)")
     panel.set_ylabel("first task (A)")
 
