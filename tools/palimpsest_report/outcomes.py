@@ -139,7 +139,7 @@ def without_axis(results, outcome):
     """The readings that are the same whatever axis a claim is about, the plain one first."""
     data, array = results.data, plain(results, outcome)
     failed = failed_runs(results, array)
-    found = [Reading(PLAIN, array)]
+    found = [Reading(EQUAL if outcome.endswith("equal_success") else PLAIN, array)]
     if bool((failed & array.notnull()).any()):
         found.append(Reading(SOUND, array.where(~failed)))
     if outcome in NORMALISED:
