@@ -58,7 +58,7 @@ def sweep(number=0, grid=None, size=0.0, tokens=0.0, variety=0.0, product=0.0, c
     each seed's level; missing: share of cells whose first task was not learnt; untrained: forgetting at amount 0.
     """
     grid, random = grid or Grid(), numpy.random.default_rng([7, number])
-    draw = lambda: (random.exponential(size=grid.seeds) - 1) if skewed else random.standard_normal(grid.seeds)
+    draw = lambda: (random.gamma(3, size=grid.seeds) - 3) / 3**0.5 if skewed else random.standard_normal(grid.seeds)
     loss = lm_loss_of(grid, random)
     if of_loss is not None:
         level = of_loss(loss)[..., None, :] + numpy.zeros(grid.shape)

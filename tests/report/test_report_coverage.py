@@ -90,7 +90,7 @@ def a_planted_interaction():
 
 @sentence
 def skewed_seeds():
-    """20 seeds with exponential slopes and levels of their own; the interval may change to the bootstrap-t."""
+    """20 seeds with slopes and levels from a gamma distribution of shape 3 (skewness 1.15); intervals change to the bootstrap-t."""
     scenario(dict.fromkeys(AXES, 0), dict.fromkeys(AXES, NONE), grid=synthetic.Grid(seeds=20, varieties=[1, 16]), skewed=True,
              spread=0.05, noise=0.02)
 
