@@ -3,6 +3,8 @@
 #define PALIMPSEST_MEASURE_H
 
 #include "palimpsest/measure_mediators.h"
+#include "palimpsest/measure_probes.h"     /* IWYU pragma: export */
+#include "palimpsest/measure_similarity.h" /* IWYU pragma: export */
 #include "palimpsest/model.h"
 #include "palimpsest/train.h"
 #include "palimpsest/world.h"
@@ -27,6 +29,10 @@ struct score measure_task(struct meter *meter, const struct world *world, const 
 /* The same, and for each of these items whether it counted as correct, 1 or 0, in right[score.items]. */
 struct score measure_items(struct meter *meter, const struct world *world, const struct state *state, int task,
                            const struct readout *readout, int items, uint8_t *right);
+/* Bits that a code by this model's probabilities takes for the labels of training items: sum of -log2 p(label) over those
+ * whose numbers are in item[items]. */
+double measure_code(struct meter *meter, const struct world *world, const struct state *state, int task,
+                    const struct readout *readout, const uint32_t *item, int items);
 /* Failed run (Mosbach et al. 2021): accuracy not above the majority class by a one-sided exact binomial test at 5 %:
  * P(X >= correct) > 0.05 for X ~ Binomial(items, majority).  An accuracy that is NaN has failed. */
 bool score_failed(double accuracy, int items, double majority);
@@ -50,9 +56,23 @@ struct forgetting {
 struct forgetting forgetting_of(const struct history *history, int places);
 /* Learnt: accuracy above chance by more than three standard errors of an accuracy at chance over that many items. */
 bool task_learnt(double accuracy, double chance, int items);
+/* normalised alone, of the scores now[places - 1] on the tasks before the last instead of those after it. */
+double forgetting_normalised(const struct history *history, int places, const double *now);
 /* Share of pretraining's progress on language modelling that is gone: (after - before) / (initial - before), losses in
  * nats (after Bethune et al. 2025).  NaN where there was no progress: at amount 0, or when the loss did not fall. */
 double lm_progress_lost(double initial, double before, double after);
+/* ---- curves: what the looks at a training saw, curve[count] in their order ---- */
+
+struct reach { /* `share` of the way from look at - 1 to look `at`; at 0: the first; at -1: never */
+    int at;
+    double share;
+};
+/* Where a curve first is at least `level`, or, falling, at most: linear between two looks.  What is NaN is neither. */
+struct reach curve_reach(const double *curve, int count, double level, bool falling);
+/* Another curve of the same looks at that place, linear between two; NaN where that is nowhere. */
+double curve_at(const double *curve, struct reach reach);
+/* Ebbinghaus 1885: 1 - again / first, steps of learning once more and for the first time; NaN unless first > 0. */
+double savings_of(double first, double again);
 /* Mean of values[count]: of the loss over reference domains. */
 double mean_of(const double *values, int count);
 

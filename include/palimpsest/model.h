@@ -24,10 +24,18 @@ struct head_shape {
 };
 
 /* What was measured on the way to a state: part of it, so that any worker can go on from it. */
+struct looks { /* at a training on its way, before its end; see look_step */
+    struct hash128 of; /* what is looked at, as the assignment says; zero: nothing */
+    int64_t count;     /* taken so far */
+    double lm_loss[LOOKS_MAX]; /* mean over the reference domains */
+    double accuracy[PLACES_MAX][LOOKS_MAX], loss[PLACES_MAX][LOOKS_MAX]; /* of the task of each place */
+};
 struct trace { /* of the training that is going on: pretraining from its start, or one fine-tuning */
     int64_t steps;
     double loss_sum[POINTS_MAX], norm_sum[LAYERS_MAX + 2]; /* by curve point; by layer (embedding, blocks, final) */
     int64_t loss_count[POINTS_MAX];
+    double block_bits[BLOCKS_MAX]; /* of a prequential code: of each block so far but the first */
+    struct looks looks;
 };
 struct history {
     int lm_losses;                              /* stages of which the reference loss is known */
@@ -36,6 +44,7 @@ struct history {
     double loss[PLACES_MAX][PLACES_MAX];
     double chance[PLACES_MAX];                  /* of the task of each place */
     int items[PLACES_MAX];                      /* test items behind each accuracy */
+    double first_steps;                         /* of the first learning until it counts as recovered; NaN: it never was */
 };
 struct state {
     struct model_shape shape;
@@ -84,7 +93,8 @@ struct model; /* buffers for one shape; not tied to a state */
 struct model *model_create(const struct model_shape *shape, int most_tokens, int most_sequences, bool training);
 void model_destroy(struct model **model);
 /* Mean cross-entropy (nats) over the targets of the batch.  gradient[floats of the state] gets its gradient added, NULL:
- * forward only.  freeze: layers 0 .. freeze get no gradient (0: all do; 1: embeddings and the first block frozen). */
+ * forward only.  freeze: layers 0 .. freeze get no gradient (0: all do; 1: embeddings and the first block frozen;
+ * layers + 1: all but the heads). */
 double model_lm(struct model *model, const struct state *state, const struct batch *batch, float *gradient, int freeze);
 /* The same for labels[sequences]; log_probability[sequences][classes] is filled when not NULL. */
 double model_labels(struct model *model, const struct state *state, const struct batch *batch,
@@ -93,6 +103,11 @@ double model_labels(struct model *model, const struct state *state, const struct
 /* Hidden rows after `layer` of the last pass (0 embeddings, 1 .. L blocks, L + 1 final norm): [tokens][width], borrowed;
  * those of blocks that it left out are of an earlier pass. */
 const float *model_hidden(const struct model *model, int layer);
+/* Forward only, nothing read out: for what model_hidden and model_pooled give then. */
+void model_forward(struct model *model, const struct state *state, const struct batch *batch);
+/* Of the last pass, which was over this batch: out[sequences][width], of each sequence its last hidden row after `layer`, or
+ * the mean of its rows. */
+void model_pooled(const struct model *model, const struct batch *batch, int layer, enum pool_kind pool, float *out);
 
 /* Name of the arithmetic in use, part of the numerics class: BLAS library, version and kernel.  What is not a matrix product
  * gives the same bits on every instruction set (kernels.h). */

@@ -40,7 +40,7 @@ enum { PATH_MAX_STAGES = 3 + PLACES_MAX + BRANCHES };
 struct path { /* parents and needs stand before what reads them */
     int length;                /* milestone[0] is the initial state */
     int pretrained;            /* which milestone the fine-tuning starts from: 0 at amount 0 */
-    int first, last;           /* fine-tuning: of the first place and of the last */
+    int first, before_last, last; /* fine-tuning: of these places */
     struct milestone stage[PATH_MAX_STAGES];
 };
 struct numerics { /* what the bits of a state depend on beside its recipe */
@@ -141,10 +141,9 @@ struct assignment {
     struct hash128 parent_record, need_record[4];  /* that those states were measured under */
     unsigned groups;
     bool checkpoint;   /* someone needs the state */
+    struct looks_wanted looks;
     struct record_extents extents; /* of the whole sweep: a small model leaves the rows of larger ones empty */
 };
 void plan_assign(const struct plan *plan, int stage, struct assignment *assignment);
-
-/* The account of a run, real or simulated; rank 0 fills it, the results file keeps it. */
 
 #endif

@@ -23,6 +23,7 @@ enum group {
     GROUP_INITIAL, GROUP_PRETRAINED, GROUP_PLACE /* + place */, GROUP_OUTCOME = GROUP_PLACE + PLACES_MAX,
     GROUP_BRANCH /* + branch */, GROUPS_MAX = GROUP_BRANCH + BRANCHES
 };
+_Static_assert(GROUPS_MAX <= 32 && INSTRUMENT_COUNT <= 32, "sets of groups and of instruments are words of 32 bits");
 const char *group_name(int group); /* "initial", "pretrained", "first", ..., "outcome", the names of the branches */
 
 #define FIELD_LIST(X)                                                                                                  \
@@ -32,7 +33,15 @@ const char *group_name(int group); /* "initial", "pretrained", "first", ..., "ou
     X(READOUT_ACCURACY) X(READOUT_LOSS) X(RESTORED_LM_LOSS) X(ZERO_SHOT_ACCURACY) X(ZERO_SHOT_LOSS)                     \
     X(NOISE_LM_LOSS) X(NOISE_LOSS) X(NOISE_ACCURACY) X(GRADIENT_COSINE_PRETRAINED) X(GRADIENT_COSINE_START)             \
     X(LAYER_COSINE_PRETRAINED) X(LAYER_COSINE_START) X(LOST_ITEMS) X(GAINED_ITEMS) X(LOST_ITEMS_ABOVE_CHANCE)           \
-    X(GAINED_ITEMS_ABOVE_CHANCE)
+    X(GAINED_ITEMS_ABOVE_CHANCE)                                                                                       \
+    X(JOINT_ACCURACY_FIRST) X(JOINT_ACCURACY_LAST) X(JOINT_LOSS_FIRST) X(JOINT_LOSS_LAST) X(INTRANSIGENCE)             \
+    X(JOINT_GAP) X(CONTROL_ACCURACY) X(CONTROL_LOSS) X(CONTROL_FORGETTING) X(CONTROL_LM_RISE) X(CODELENGTH)            \
+    X(CODELENGTH_PER_ITEM) X(CODELENGTH_COMPRESSION) X(CODELENGTH_CUMULATIVE) X(CODELENGTH_BLOCK_ITEMS)                \
+    X(RECOVERY_LOOKS) X(RECOVERY_LM_LOSS) X(RECOVERY_ACCURACY) X(RECOVERY_LOSS) X(RECOVERY_STEPS)                      \
+    X(RECOVERY_CENSORED) X(SAVINGS) X(FRONTIER_LOOKS) X(FRONTIER_ACCURACY) X(FRONTIER_LOSS) X(FRONTIER_LM_LOSS)        \
+    X(FRONTIER_STEPS) X(FORGETTING_EQUAL_SUCCESS) X(LM_RISE_EQUAL_SUCCESS)                              \
+    X(PROBE_ACCURACY_LAST) X(PROBE_ACCURACY_MEAN) X(RSA_LAST) X(RSA_MEAN) X(CKA_LAST) X(CKA_MEAN)                      \
+    X(CLASS_OVERLAP_PRETRAINED) X(CLASS_OVERLAP_BEFORE) X(CLASS_OVERLAP_AFTER)
 #define FIELD_ENUM(name) FIELD_##name,
 enum field_id { FIELD_LIST(FIELD_ENUM) FIELD_COUNT };
 #undef FIELD_ENUM
@@ -54,6 +63,13 @@ struct field {
 extern const struct field fields_table[FIELD_COUNT]; /* in the order of enum field_id */
 /* The variable of a field in a group, of place `part` where there is one per place; false when that group has none. */
 bool field_variable(int group, enum field_id id, int part, char *name, size_t size);
+
+/* What is looked at while a stage trains (look_step): the tasks of the first `tasks` places, and language modelling. */
+struct looks_wanted {
+    struct hash128 id; /* of all that makes what is seen what it is, beside the training; zero: nothing is looked at */
+    int tasks;
+    bool language;
+};
 
 /* The numbers one stage leaves: fields of all its groups, each once, in table order, one after the other. */
 /* Values of one variable of field `id`: the product of its dimensions. */

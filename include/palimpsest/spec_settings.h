@@ -9,7 +9,9 @@ enum {
     PLACES_MAX = 8,      /* tasks in one sequence */
     LAYERS_MAX = 64,     /* blocks of a model */
     POINTS_MAX = 80,     /* points of a learning curve */
+    LOOKS_MAX = 32,      /* looks at a training on its way */
     CLASSES_MAX = 64,    /* labels of one task */
+    BLOCKS_MAX = 64,     /* of a prequential code */
     DOMAINS_MAX = 256,   /* of a world: that pretraining may read, and reserved ones as many */
     SWEEP_TASKS_MAX = 256,
     AXES_MAX = 15,       /* dimensions of the grid */
@@ -55,10 +57,30 @@ struct settings {
     int64_t read_layers;                  /* blocks under the head; 0: all */
     struct {
         int64_t items, tokens; /* test items per task; tokens per reference domain */
+        int64_t looks;         /* how often a training is looked at after its start; see look_step */
     } evaluate;
     struct {
         int64_t draws, items; /* of weight noise; training items per task whose gradients are compared */
     } mediators;
+    struct {
+        int64_t first, steps; /* items of the first block; steps on the blocks so far before each later one */
+        double growth;        /* of what the blocks so far hold, from block to block */
+    } codelength;
+    struct {
+        double success; /* of the last task, as a share of what is above chance */
+    } frontier;
+    struct {
+        int64_t steps;        /* of continued pretraining */
+        double warmup;        /* fraction of those steps; then constant */
+        double learning_rate;
+        double within;        /* share of what was learnt that may be missing still */
+    } recovery;
+    struct {
+        int64_t items; /* a probe is fitted on; and as many it is chosen by */
+    } probes;
+    struct {
+        int64_t stimuli; /* reference windows */
+    } similarity;
 };
 
 enum setting_type { SETTING_INTEGER, SETTING_TOKENS, SETTING_REAL, SETTING_FLAG, SETTING_CHOICE, SETTING_SPAN };
@@ -95,6 +117,9 @@ void settings_standard(struct settings *settings);
 /* The second place takes from the first whatever is not set for it: rows without a default, unless set[settings_count] says
  * that the file, the size or an axis gave them.  Call it after all values are assigned; set may be NULL (nothing is). */
 void settings_inherit_second(struct settings *settings, const bool *set);
+/* Blocks of a prequential code over so many items: end[] of what is in the blocks so far, the last of them `items`.
+ * Returns how many there are; BLOCKS_MAX + 1: more than can be kept. */
+int codelength_blocks(const struct settings *settings, int64_t items, int64_t end[BLOCKS_MAX]);
 /* "64Ki", "1M", "20x": -1 and why as above. Suffixes k M G are decimal, Ki Mi Gi binary; "x" is relative. */
 int amount_read(const char *text, struct amount *amount, char *why, size_t size);
 

@@ -46,6 +46,12 @@ struct schedule_steps { /* one step reads batch x context tokens */
 };
 struct schedule_steps schedule_steps_of(const struct settings *settings, const struct model_shape *shape,
                                         struct amount amount);
+/* Pretraining that recovery continues, in steps of its own: re-warmed, then constant; it cools down nowhere. */
+struct schedule_steps recovery_schedule_of(const struct settings *settings, const struct model_shape *shape);
+struct optimizer_recipe recovery_optimizer_of(const struct settings *settings); /* pretraining's, at the rate of recovery */
+/* Looks at a training of `steps` steps: look k of 0 .. looks is taken after so many, min(steps, max(k, steps (k/looks)^2)
+ * rounded): before the first step, and ever more of them apart up to the end; those of a short one fall together there. */
+int64_t look_step(int64_t steps, int looks, int look);
 /* Points of a learning curve: point k averages steps point_end(k - 1) + 1 .. point_end(k), half octaves apart. */
 int64_t point_end(int point);
 int point_of_step(int64_t step); /* step counts from 1 */

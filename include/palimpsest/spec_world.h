@@ -24,6 +24,7 @@ struct world_spec {
     int task_domains; /* reserved ones, never read; tasks are drawn from them (grammar) */
     uint64_t seed;
     enum overlap overlap;
+    bool elsewhere; /* make items of the tasks from the domains that pretraining may read as well (grammar) */
     enum tokenizer_kind tokenizer;
     int vocabulary;                     /* wanted (words, bpe) or given (binary) */
     double held_out;                    /* tail of each corpus kept for evaluation (text) */
@@ -43,8 +44,12 @@ struct task_facts {
     double majority;    /* share of the largest class in test */
     double mean_tokens; /* of a training item */
     int most_tokens;
-    struct hash128 training, test; /* of tokenised, ordered items */
+    int elsewhere_items;    /* from other domains; 0: the world has none, or was not asked for them */
+    double elsewhere_mean_tokens;
+    struct hash128 training, development, test, elsewhere; /* of tokenised, ordered items */
 };
+/* Training items that are used where `asked` are asked for; 0: all. */
+int task_items_used(const struct task_facts *task, int64_t asked);
 struct world_facts { /* borrowed from the world that filled it */
     int vocabulary, separator, mask; /* tokens: 0 <= separator, mask < vocabulary */
     int domains, task_domains;       /* domain[domains + task_domains], readable ones first */

@@ -25,7 +25,7 @@ struct numerics stage_numerics_of(const char *arithmetic);
 struct stage_inputs {
     const struct state *parent;       /* state of assignment->parent; NULL for an initial stage */
     const struct state *const *needs; /* of assignment->need, in its order: a later place has one, the pretrained state */
-    struct state *begun; /* of this very stage, from an earlier attempt at it: in the middle with moments, or finished;
+    struct state *begun; /* of this very stage, one that stage_can_continue, from an earlier attempt at it: in the middle with moments, or finished;
                           * what was measured of it counts for nothing.  stage_run's from the call on; NULL: none */
 };
 struct stage_result {
@@ -37,6 +37,9 @@ struct stage_result {
     double data_seconds;   /* of training_seconds: making batches */
     bool paused;           /* state is in the middle of the stage, or trained and not measured; no record */
 };
+/* Whether the looks that stand in a state of this stage, made by another run, are those that are asked for: when not, what
+ * its training showed on the way can only be seen by training again. */
+bool stage_can_continue(const struct assignment *assignment, const struct state *begun);
 /* pause (may be NULL) is asked before every step, and once more before what was trained is measured.  Parent and needs are
  * not changed.  -1: ERROR_STAGE is a failed stage, to be recorded. */
 int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,

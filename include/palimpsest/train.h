@@ -23,6 +23,7 @@ struct pretraining {
     struct optimizer_recipe optimizer;
     struct schedule_steps steps; /* warm-up and, on the cooldown branch, where the trunk ends and how long it cools */
     struct reading reading;      /* reading.context: that of the shape */
+    int64_t steps_before;        /* of such batches that the stream was read for before step 0 */
     int batch;
     int mask_token, vocabulary; /* masked objective: see mask_window */
     bool cooling;               /* on the cooldown branch: rate x (1 - sqrt(done / cooldown)) */
@@ -30,7 +31,7 @@ struct pretraining {
 /* Learning rate of absolute step `step` (from 0): linear warm-up, constant, 1 - sqrt cooldown (Haegele et al. 2024). */
 double pretraining_rate(const struct pretraining *pretraining, int64_t step);
 /* Trains state (with moments) from its step up to stop_step; at step 0 moments and trace are cleared first.  Step s
- * reads samples s x batch ... of the reading.  0: reached, or paused (state->step tells); -1 with ERROR_STAGE when the
+ * reads samples (steps_before + s) x batch ... of the reading.  0: reached, or paused (state->step tells); -1 with ERROR_STAGE when the
  * loss or the gradient is no longer finite, the state as it was before that step. */
 int train_pretrain(struct trainer *trainer, const struct world *world, const struct pretraining *pretraining,
                    int64_t stop_step, train_pause_f *pause, void *context, struct state *state, struct error *err);
@@ -46,6 +47,13 @@ void mask_window(struct random_cursor *cursor, int count, int mask_token, int vo
 
 /* ---- fine-tuning ---- */
 
+/* What a model is told of an item: its label; the next class; or one drawn by (seed, task, item), every time the same. */
+enum label_kind { LABELS_TRUE, LABELS_ROTATED, LABELS_NOISE };
+struct chapter { /* of a training whose items change on the way; the rate then stays at its peak after the warm-up */
+    int number;          /* from 1: keys the orders of items as well; 0: the whole training is one */
+    int items;           /* used, in place of finetuning.items */
+    int64_t begin, stop; /* reads its first item at step `begin`, and is done at step `stop` */
+};
 struct finetuning {
     struct finetune_recipe recipe;
     int task, place;
@@ -53,13 +61,24 @@ struct finetuning {
     int items; /* training items used: the first of an order keyed by (seed, task), so smaller sets are nested; 0: all
                 */
     struct readout readout;
+    enum split split; /* SPLIT_TRAIN or SPLIT_ELSEWHERE */
+    enum label_kind labels;
+    struct chapter chapter;
 };
 /* Learning rate of step `step` (from 0): linear warm-up over the fraction recipe->warmup, then linear decay to 0. */
 double finetuning_rate(const struct finetune_recipe *recipe, int64_t step);
+/* The same warm-up, then the peak. */
+double constant_rate(const struct finetune_recipe *recipe, int64_t step);
 /* Trains state (with moments) up to recipe.steps; at step 0 moments and trace are cleared first.  Each epoch reads the
  * items in an order keyed by (seed, task, place, epoch).  Heads of other tasks stay as they are.  Returns as above. */
 int train_finetune(struct trainer *trainer, const struct world *world, const struct finetuning *finetuning,
                    train_pause_f *pause, void *context, struct state *state, struct error *err);
+/* The same for part[parts] together, in turn: step s trains part s mod parts on its next batch.  Recipe and chapter are
+ * those of part[0]. */
+int train_together(struct trainer *trainer, const struct world *world, const struct finetuning *part, int parts,
+                   train_pause_f *pause, void *context, struct state *state, struct error *err);
+/* The order of which a training uses the first items: item[training items of the task], by (seed, task). */
+void train_item_order(const struct world *world, int task, uint64_t seed, uint32_t *item);
 
 /* Items of one split as a model reads them: the item's tokens; with HEAD_LM followed by the task's prompt, and for a
  * masked model by the mask token that stands for the label word.  What is too long for the context loses its end, the
@@ -70,9 +89,14 @@ struct task_items {
     enum split split;
     int context, prompt_length;
     uint16_t prompt[32];
+    enum label_kind labels;      /* those below only where they are not the true ones */
+    struct random_stream noise;  /* sample: the item */
+    int classes;
 };
 struct task_items task_items_of(const struct world *world, int task, enum split split, const struct model_shape *shape,
                                 const struct readout *readout);
+/* Labels other than the true ones, for a training by `seed`. */
+void task_items_relabel(struct task_items *items, enum label_kind labels, uint64_t seed);
 /* Fills token[context] and *label; returns the length. */
 int task_items_read(const struct task_items *items, int index, uint16_t *token, int *label);
 
@@ -85,7 +109,7 @@ double train_task_gradient(struct trainer *trainer, const struct world *world, c
 /* ---- the optimiser ---- */
 
 struct trained { /* which tensors a step moves; the others count in no norm */
-    int freeze;  /* 0: all layers; n: not the embeddings and the first n blocks */
+    int freeze;  /* 0: all layers; n: not the embeddings and the first n blocks; layers + 1: heads only */
     int head;    /* of the state's heads this one; -1: none */
     int skip;    /* top blocks that the readout leaves out: not these */
 };

@@ -45,7 +45,8 @@ void world_distances(const struct world *world, const struct reading *reading, i
 
 /* ---- tasks ---- */
 
-enum split { SPLIT_TRAIN, SPLIT_DEVELOPMENT, SPLIT_TEST };
+/* elsewhere: further training items of the same task, from domains that pretraining may read (see task_facts). */
+enum split { SPLIT_TRAIN, SPLIT_DEVELOPMENT, SPLIT_TEST, SPLIT_ELSEWHERE };
 struct item { /* borrowed from the world */
     const uint16_t *token; /* [length]; 1 <= length <= context */
     int length, label;     /* label: 0 .. classes - 1 */

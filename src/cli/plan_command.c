@@ -164,6 +164,29 @@ static void print_grid(const struct plan *plan)
            (long long)plan->excluded);
 }
 
+/* Tasks that come first somewhere and cannot be learnt from other domains. */
+static bool has_no_elsewhere(const struct plan *plan, int task)
+{
+    bool first = false;
+    for (int s = 0; s < plan->sweep->sequence_count; s++) first |= plan->sweep->sequences[s].task[0] == task;
+    return first && plan->facts.task[task].elsewhere_items == 0;
+}
+
+static void print_controls(const struct plan *plan)
+{
+    if (!(plan->sweep->instruments & 1u << INSTRUMENT_CONTROLS)) return;
+    if (plan->sweep->world.kind == WORLD_TEXT) {
+        printf("  without elsewhere        that control needs the grammar world: a text world has no other domains to "
+               "draw "
+               "a task from\n");
+        return;
+    }
+    for (int t = 0; t < plan->facts.tasks; t++)
+        if (has_no_elsewhere(plan, t))
+            printf("  without elsewhere        the task %s, which cannot be asked of other domains\n",
+                   plan->facts.task[t].name);
+}
+
 static void print_work(const struct plan *plan, const struct forecast *forecast)
 {
     char text[32];
@@ -172,6 +195,7 @@ static void print_work(const struct plan *plan, const struct forecast *forecast)
         "states\n",
         plan->stages, forecast->kinds[STAGE_INITIAL], forecast->kinds[STAGE_TRUNK], forecast->kinds[STAGE_COOLDOWN],
         forecast->kinds[STAGE_FINETUNE], forecast->kinds[STAGE_BRANCH], forecast->pretrained);
+    print_controls(plan);
     printf("work\n  cell by cell             %s FLOP (%.1f times the tree)\n",
            format_count(plan->flops_per_cell_alone, text, sizeof text), plan->flops_per_cell_alone / plan->flops_tree);
     printf("  one pretraining each     %s FLOP (%.1f times the tree)\n",
@@ -229,6 +253,14 @@ static void put_real(json_t *object, const char *key, double value)
     json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
 }
 
+static void put_controls(json_t *root, const struct plan *plan)
+{
+    json_t *tasks = json_array();
+    for (int t = 0; t < plan->facts.tasks; t++)
+        if (has_no_elsewhere(plan, t)) json_array_append_new(tasks, json_string(plan->facts.task[t].name));
+    json_object_set_new(root, "tasks_without_elsewhere", tasks);
+}
+
 static void put_stages(json_t *root, const struct plan *plan, const struct forecast *forecast)
 {
     json_t *kinds = json_object();
@@ -242,6 +274,7 @@ static void put_stages(json_t *root, const struct plan *plan, const struct forec
     put_count(kinds, "branch", forecast->kinds[STAGE_BRANCH]);
     json_object_set_new(root, "stages_by_kind", kinds);
     put_count(root, "pretrained_states", forecast->pretrained);
+    if (plan->sweep->instruments & 1u << INSTRUMENT_CONTROLS) put_controls(root, plan);
     put_count(root, "steps_tree", plan->steps_tree);
     put_count(root, "steps_to_execute", plan->steps_executed);
 }

@@ -7,9 +7,11 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 
-static const char *const root_keys[] = {"name", "world", "tasks",   "model",   "pretrain", "finetune", "evaluate",
-                                        "axes", "zip",   "exclude", "measure", "claims",   "mediators"};
-static const char *const sections[] = {"model.", "pretrain.", "finetune.", "evaluate.", "mediators."};
+static const char *const root_keys[] = {"name",       "world",    "tasks",    "model",     "pretrain",   "finetune",
+                                        "evaluate",   "frontier", "recovery", "mediators", "codelength", "probes",
+                                        "similarity", "axes",     "zip",      "exclude",   "measure",    "claims"};
+static const char *const sections[] = {"model.",    "pretrain.",  "finetune.",   "evaluate.", "frontier.",
+                                       "recovery.", "mediators.", "codelength.", "probes.",   "similarity."};
 
 static bool begins_section(const char *key)
 {
@@ -65,6 +67,7 @@ static void read_measure(struct reader *reader)
             on |= 1u << chosen;
     }
     reader->sweep->instruments = on;
+    reader->sweep->world.elsewhere = (on & 1u << INSTRUMENT_CONTROLS) != 0;
     for (int i = 0; i < INSTRUMENT_COUNT; i++)
         if (on & 1u << i) strcat(strcat(text, text[0] ? ", " : ""), words[i]);
     resolve(reader, "measure", measure, "instruments", "%s", text);

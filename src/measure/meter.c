@@ -3,18 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "palimpsest/measure.h"
-
-struct meter {
-    struct model_shape shape;
-    int most_tokens, most_sequences;
-    struct model *model;
-    /* one batch; window has room for the token after it */
-    int sequences, *start, *label;
-    uint16_t *token, *window;
-    int32_t *target;
-    float *log_probability; /* [most_sequences][classes] */
-};
+#include "measure_private.h"
 
 struct meter *meter_create(const struct model_shape *shape)
 {
@@ -47,13 +36,13 @@ void meter_destroy(struct meter **meter)
     *meter = NULL;
 }
 
-static bool full(const struct meter *meter)
+bool meter_full(const struct meter *meter)
 {
     return meter->sequences == meter->most_sequences ||
            meter->start[meter->sequences] + meter->shape.context > meter->most_tokens;
 }
 
-static struct batch batch_of(const struct meter *meter, bool targets)
+struct batch meter_batch(const struct meter *meter, bool targets)
 {
     return (struct batch){.sequences = meter->sequences,
                           .tokens = meter->start[meter->sequences],
@@ -89,8 +78,8 @@ double measure_lm_loss(struct meter *meter, const struct world *world, const str
     meter->sequences = 0;
     for (int window = 0; window < windows; window++) {
         add_window(meter, world, domain, window);
-        if (!full(meter) && window + 1 < windows) continue;
-        struct batch batch = batch_of(meter, true);
+        if (!meter_full(meter) && window + 1 < windows) continue;
+        struct batch batch = meter_batch(meter, true);
         sum += meter->sequences * model_lm(meter->model, state, &batch, NULL, 0);
         meter->sequences = 0;
     }
@@ -132,7 +121,7 @@ static void tally_item(struct tally *tally, const float *log_probability, int cl
 static void tally_batch(struct meter *meter, const struct state *state, const struct readout *readout,
                         struct tally *tally)
 {
-    struct batch batch = batch_of(meter, false);
+    struct batch batch = meter_batch(meter, false);
     model_labels(meter->model, state, &batch, readout, meter->label, meter->log_probability, NULL, 0);
     for (int s = 0; s < meter->sequences; s++)
         tally_item(tally, meter->log_probability + (size_t)s * (size_t)readout->classes, readout->classes,
@@ -140,20 +129,35 @@ static void tally_batch(struct meter *meter, const struct state *state, const st
     meter->sequences = 0;
 }
 
+/* The items whose numbers are in index[items]; NULL: the first.  right: see struct tally. */
+static struct tally tally_items(struct meter *meter, const struct state *state, const struct readout *readout,
+                                const struct task_items *of, const uint32_t *index, int items, uint8_t *right)
+{
+    struct tally tally = {.right = right};
+    meter->sequences = 0;
+    for (int i = 0; i < items; i++) {
+        int s = meter->sequences, from = meter->start[s];
+        int length = task_items_read(of, index ? (int)index[i] : i, meter->token + from, &meter->label[s]);
+        meter->start[++meter->sequences] = from + length;
+        if (meter_full(meter) || i + 1 == items) tally_batch(meter, state, readout, &tally);
+    }
+    return tally;
+}
+
+double measure_code(struct meter *meter, const struct world *world, const struct state *state, int task,
+                    const struct readout *readout, const uint32_t *item, int items)
+{
+    struct task_items training = task_items_of(world, task, SPLIT_TRAIN, &meter->shape, readout);
+    return tally_items(meter, state, readout, &training, item, items, NULL).loss / real_log(2);
+}
+
 struct score measure_items(struct meter *meter, const struct world *world, const struct state *state, int task,
                            const struct readout *readout, int items, uint8_t *right)
 {
     struct task_items test = task_items_of(world, task, SPLIT_TEST, &meter->shape, readout);
     int there = world_facts(world)->task[task].test_items;
-    struct tally tally = {.right = right};
     if (items > there) items = there;
-    meter->sequences = 0;
-    for (int i = 0; i < items; i++) {
-        int s = meter->sequences, from = meter->start[s];
-        int length = task_items_read(&test, i, meter->token + from, &meter->label[s]);
-        meter->start[++meter->sequences] = from + length;
-        if (full(meter) || i + 1 == items) tally_batch(meter, state, readout, &tally);
-    }
+    struct tally tally = tally_items(meter, state, readout, &test, NULL, items, right);
     return (struct score){.items = items,
                           .accuracy = (double)tally.correct / items,
                           .loss = tally.loss / items,

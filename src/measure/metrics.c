@@ -37,21 +37,30 @@ static double best_before_last(const struct history *history, int j, int last)
     return best;
 }
 
+double forgetting_normalised(const struct history *history, int places, const double *now)
+{
+    struct mean normalised = {0};
+    for (int j = 0; j < places - 1; j++) {
+        double then = history->accuracy[j][j], chance = history->chance[j];
+        if (task_learnt(then, chance, history->items[j])) mean_add(&normalised, (then - now[j]) / (then - chance));
+    }
+    return mean_value(normalised);
+}
+
 struct forgetting forgetting_of(const struct history *history, int places)
 {
     CHECK(places >= 2 && places <= PLACES_MAX, "forgetting after %d tasks", places);
     int last = places - 1;
-    struct mean normalised = {0}, drop = {0}, rise = {0}, maximum = {0}, relative = {0}, transfer = {0};
+    struct mean drop = {0}, rise = {0}, maximum = {0}, relative = {0}, transfer = {0};
     for (int j = 0; j < last; j++) {
-        double then = history->accuracy[j][j], now = history->accuracy[last][j], chance = history->chance[j];
-        if (task_learnt(then, chance, history->items[j])) mean_add(&normalised, (then - now) / (then - chance));
+        double then = history->accuracy[j][j], now = history->accuracy[last][j];
         if (then > 0) mean_add(&relative, (then - now) / then);
         mean_add(&drop, then - now);
         mean_add(&rise, history->loss[last][j] - history->loss[j][j]);
         mean_add(&maximum, best_before_last(history, j, last) - now);
         mean_add(&transfer, now - then);
     }
-    return (struct forgetting){.normalised = mean_value(normalised),
+    return (struct forgetting){.normalised = forgetting_normalised(history, places, history->accuracy[last]),
                                .drop = mean_value(drop),
                                .loss_rise = mean_value(rise),
                                .maximum = mean_value(maximum),

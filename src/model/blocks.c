@@ -123,7 +123,8 @@ static void check_batch(const struct pass *pass)
         CHECK(batch->token[i] < shape->vocabulary, "token %d of %d", batch->token[i], shape->vocabulary);
     CHECK(shape_equal(shape, &pass->state->shape), "the state has another shape than the model");
     CHECK(!pass->gradient || model->training, "the model was created without room for the way back");
-    CHECK(pass->freeze >= 0 && pass->freeze <= shape->layers, "%d of %d blocks frozen", pass->freeze, shape->layers);
+    CHECK(pass->freeze >= 0 && pass->freeze <= shape->layers + 1, "%d of %d blocks frozen", pass->freeze,
+          shape->layers);
     CHECK(pass->blocks >= 0 && pass->blocks <= shape->layers, "%d of %d blocks run", pass->blocks, shape->layers);
 }
 
@@ -199,6 +200,7 @@ void blocks_backward(struct pass *pass)
     const struct model_shape *shape = &model->shape;
     float *const *buffer = model->buffer;
     const int weight = tensor_of_final(shape, FINAL_WEIGHT), bias = tensor_of_final(shape, FINAL_BIAS);
+    if (!pass_trains(pass, weight)) return; /* the heads stand alone */
     memset(buffer[WORK_DHIDDEN], 0, (size_t)model->tokens * (size_t)shape->width * sizeof(float));
     profile_part(PROFILE_NORM);
     norm_backward(buffer[WORK_DHIDDEN], pass_gradient(pass, weight), pass_gradient(pass, bias), buffer[WORK_DNORM],

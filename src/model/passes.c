@@ -45,6 +45,28 @@ const float *model_hidden(const struct model *model, int layer)
     return model->buffer[WORK_HIDDEN] + (size_t)model->most_tokens * (size_t)model->shape.width * (size_t)layer;
 }
 
+void model_forward(struct model *model, const struct state *state, const struct batch *batch)
+{
+    struct pass pass = {model, state, batch, NULL, 0, model->shape.layers};
+    blocks_forward(&pass);
+}
+
+void model_pooled(const struct model *model, const struct batch *batch, int layer, enum pool_kind pool, float *out)
+{
+    const float *hidden = model_hidden(model, layer);
+    const size_t width = (size_t)model->shape.width;
+    CHECK(batch->tokens == model->tokens && batch->sequences == model->packing.sequences,
+          "%d tokens pooled after a pass over %d", batch->tokens, model->tokens);
+    profile_part(PROFILE_EMBEDDING);
+    if (pool == POOL_MEAN) {
+        mean_pool_forward(out, hidden, (struct packing){batch->sequences, batch->start, model->shape.context},
+                          model->shape.width);
+        return;
+    }
+    for (int s = 0; s < batch->sequences; s++)
+        memcpy(out + (size_t)s * width, hidden + (size_t)(batch->start[s + 1] - 1) * width, width * sizeof *out);
+}
+
 static void clear_final_gradient(const struct pass *pass)
 {
     const struct model *model = pass->model;

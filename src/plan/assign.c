@@ -31,6 +31,7 @@ void plan_assign(const struct plan *plan, int number, struct assignment *assignm
         .record = stage->record,
         .groups = stage->groups,
         .checkpoint = stage->wanted,
+        .looks = looks_of(plan, stage),
         .extents = plan->extents,
     };
     if (stage->parent >= 0) {

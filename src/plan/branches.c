@@ -11,13 +11,19 @@ static const struct task_facts *last_task(const struct cell *cell, const struct 
 
 bool branch_wanted(const struct sweep *sweep, enum branch branch)
 {
+    if (branch == BRANCH_ELSEWHERE && sweep->world.kind == WORLD_TEXT) return false; /* its tasks have no domains */
     return (sweep->instruments & 1u << branches_table[branch].instrument) != 0;
 }
 
 static int parent_on(const struct path *path, enum branch_from from)
 {
-    if (from == FROM_PRETRAINED) return path->pretrained;
-    return from == FROM_FIRST ? path->first : path->last;
+    switch (from) {
+    case FROM_PRETRAINED: return path->pretrained;
+    case FROM_FIRST: return path->first;
+    case FROM_BEFORE_LAST: return path->before_last;
+    case FROM_LAST: break;
+    }
+    return path->last;
 }
 
 static int find_on(const struct path *path, enum branch branch)
@@ -28,28 +34,58 @@ static int find_on(const struct path *path, enum branch branch)
     return -1;
 }
 
-static int64_t branch_steps(const struct cell *cell, enum branch branch)
+/* Not every task of the grammar can be asked elsewhere. */
+static bool cell_has(const struct cell *cell, const struct world_facts *facts, enum branch branch)
+{
+    return branch != BRANCH_ELSEWHERE || facts->task[cell->sequence->task[0]].elsewhere_items > 0;
+}
+
+static int64_t branch_steps(const struct cell *cell, const struct world_facts *facts, enum branch branch)
 {
     switch (branch) {
     case BRANCH_ALONE: return cell->settings.second.steps;
+    case BRANCH_JOINT:
+    case BRANCH_RELABELLED:
+    case BRANCH_ELSEWHERE:
+    case BRANCH_NOISE_LABELS:
+    case BRANCH_MORE_PRETRAINING:
+    case BRANCH_RATE_ZERO:
+    case BRANCH_PREQUENTIAL_FIRST:
+    case BRANCH_PREQUENTIAL_LAST: return control_steps(cell, facts, branch);
+    case BRANCH_AFTER_FIRST:
+    case BRANCH_AFTER_LAST:
+    case BRANCH_RELEARNT:
+    case BRANCH_RELEARNT_HEAD: return recovery_steps(cell, branch);
     case BRANCH_TRANSFER:
     case BRANCHES: break;
     }
     return 0;
 }
 
-static void add_recipe(struct hasher *hasher, const struct cell *cell, const struct world_facts *facts,
-                       enum branch branch)
+static void add_recipe(struct hasher *hasher, const struct cell *cell, const struct sweep *sweep,
+                       const struct world_facts *facts, enum branch branch)
 {
     switch (branch) {
     case BRANCH_ALONE: add_finetuning(hasher, cell, last_task(cell, facts), 1); break;
+    case BRANCH_JOINT:
+    case BRANCH_RELABELLED:
+    case BRANCH_ELSEWHERE:
+    case BRANCH_NOISE_LABELS:
+    case BRANCH_MORE_PRETRAINING:
+    case BRANCH_RATE_ZERO:
+    case BRANCH_PREQUENTIAL_FIRST:
+    case BRANCH_PREQUENTIAL_LAST: control_add(hasher, cell, sweep, facts, branch); break;
+    case BRANCH_AFTER_FIRST:
+    case BRANCH_AFTER_LAST:
+    case BRANCH_RELEARNT:
+    case BRANCH_RELEARNT_HEAD: recovery_add(hasher, cell, sweep, facts, branch); break;
     case BRANCH_TRANSFER:
     case BRANCHES: break;
     }
 }
 
-static void append_branch(const struct cell *cell, const struct world_facts *facts, enum branch branch,
-                          struct path *path)
+static void append_branch(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
+                          enum branch branch, struct path *path)
 {
     const struct branch_rule *rule = &branches_table[branch];
     int parent = parent_on(path, rule->from);
@@ -58,7 +94,7 @@ static void append_branch(const struct cell *cell, const struct world_facts *fac
                                   .place = path->stage[parent].place,
                                   .parent = parent,
                                   .needs = rule->needs,
-                                  .stop_step = branch_steps(cell, branch)};
+                                  .stop_step = branch_steps(cell, facts, branch)};
     struct hasher hasher;
     hasher_init(&hasher, "branch");
     hasher_add_text(&hasher, "name", rule->name);
@@ -67,7 +103,7 @@ static void append_branch(const struct cell *cell, const struct world_facts *fac
         milestone.need[n] = find_on(path, rule->need[n]);
         hasher_add_hash(&hasher, "need", path->stage[milestone.need[n]].state);
     }
-    add_recipe(&hasher, cell, facts, branch);
+    add_recipe(&hasher, cell, sweep, facts, branch);
     milestone.state = hasher_finish(&hasher);
     path->stage[path->length++] = milestone;
 }
@@ -77,8 +113,8 @@ void append_branches(const struct cell *cell, const struct sweep *sweep, const s
 {
     for (int branch = 0; branch < BRANCHES; branch++) {
         bool early = branches_table[branch].from == FROM_PRETRAINED;
-        if (early == from_pretrained && branch_wanted(sweep, (enum branch)branch))
-            append_branch(cell, facts, (enum branch)branch, path);
+        if (early != from_pretrained || !branch_wanted(sweep, (enum branch)branch)) continue;
+        if (cell_has(cell, facts, (enum branch)branch)) append_branch(cell, sweep, facts, (enum branch)branch, path);
     }
 }
 
@@ -86,8 +122,21 @@ void append_branches(const struct cell *cell, const struct sweep *sweep, const s
 
 double branch_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
-    switch ((enum branch)milestone->branch) {
+    enum branch branch = (enum branch)milestone->branch;
+    switch (branch) {
     case BRANCH_ALONE: return finetune_flops(plan, cell, last_place(cell));
+    case BRANCH_JOINT:
+    case BRANCH_RELABELLED:
+    case BRANCH_ELSEWHERE:
+    case BRANCH_NOISE_LABELS:
+    case BRANCH_MORE_PRETRAINING:
+    case BRANCH_RATE_ZERO:
+    case BRANCH_PREQUENTIAL_FIRST:
+    case BRANCH_PREQUENTIAL_LAST: return control_flops(plan, cell, branch);
+    case BRANCH_AFTER_FIRST:
+    case BRANCH_AFTER_LAST:
+    case BRANCH_RELEARNT:
+    case BRANCH_RELEARNT_HEAD: return recovery_flops(plan, cell, branch);
     case BRANCH_TRANSFER:
     case BRANCHES: break;
     }
@@ -97,8 +146,21 @@ double branch_flops(const struct plan *plan, const struct cell *cell, const stru
 double branch_tokens(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
     double items = (double)(cell->settings.second.batch * milestone->stop_step);
-    switch ((enum branch)milestone->branch) {
+    enum branch branch = (enum branch)milestone->branch;
+    switch (branch) {
     case BRANCH_ALONE: return items * last_task(cell, &plan->facts)->mean_tokens;
+    case BRANCH_JOINT:
+    case BRANCH_RELABELLED:
+    case BRANCH_ELSEWHERE:
+    case BRANCH_NOISE_LABELS:
+    case BRANCH_MORE_PRETRAINING:
+    case BRANCH_RATE_ZERO:
+    case BRANCH_PREQUENTIAL_FIRST:
+    case BRANCH_PREQUENTIAL_LAST: return control_tokens(plan, cell, branch);
+    case BRANCH_AFTER_FIRST:
+    case BRANCH_AFTER_LAST:
+    case BRANCH_RELEARNT:
+    case BRANCH_RELEARNT_HEAD: return recovery_tokens(plan, cell, branch);
     case BRANCH_TRANSFER:
     case BRANCHES: break;
     }
@@ -107,8 +169,43 @@ double branch_tokens(const struct plan *plan, const struct cell *cell, const str
 
 double branch_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
-    switch ((enum branch)milestone->branch) {
+    enum branch branch = (enum branch)milestone->branch;
+    switch (branch) {
     case BRANCH_ALONE: return scoring_flops(plan, cell, last_place(cell));
+    case BRANCH_JOINT:
+    case BRANCH_RELABELLED:
+    case BRANCH_ELSEWHERE:
+    case BRANCH_NOISE_LABELS:
+    case BRANCH_MORE_PRETRAINING:
+    case BRANCH_RATE_ZERO:
+    case BRANCH_PREQUENTIAL_FIRST:
+    case BRANCH_PREQUENTIAL_LAST: return control_measuring_flops(plan, cell, branch);
+    case BRANCH_AFTER_FIRST:
+    case BRANCH_AFTER_LAST:
+    case BRANCH_RELEARNT:
+    case BRANCH_RELEARNT_HEAD: return recovery_measuring_flops(plan, cell, milestone);
+    case BRANCH_TRANSFER:
+    case BRANCHES: break;
+    }
+    return 0;
+}
+
+int branch_classes(const struct plan *plan, const struct cell *cell, enum branch branch)
+{
+    switch (branch) {
+    case BRANCH_ALONE: return last_task(cell, &plan->facts)->classes;
+    case BRANCH_JOINT:
+    case BRANCH_RELABELLED:
+    case BRANCH_ELSEWHERE:
+    case BRANCH_NOISE_LABELS:
+    case BRANCH_MORE_PRETRAINING:
+    case BRANCH_RATE_ZERO:
+    case BRANCH_PREQUENTIAL_FIRST:
+    case BRANCH_PREQUENTIAL_LAST: return control_classes(plan, cell, branch);
+    case BRANCH_AFTER_FIRST:
+    case BRANCH_AFTER_LAST:
+    case BRANCH_RELEARNT:
+    case BRANCH_RELEARNT_HEAD:
     case BRANCH_TRANSFER:
     case BRANCHES: break;
     }

@@ -65,10 +65,29 @@ static void check_warmup(struct complaints *complaints, const struct cell *cell)
     complain(complaints, mark_of(complaints, AXIS_TOKENS, cell), text);
 }
 
+static void complain_of_data(struct complaints *complaints, const struct cell *cell, const struct domain_facts *facts,
+                             uint64_t each, uint64_t after)
+{
+    char text[512], more[128] = "";
+    if (after > 0)
+        snprintf(more, sizeof more, ", with the %llu in all that is read on after it by recovery or more_pretraining,",
+                 (unsigned long long)after);
+    snprintf(
+        text, sizeof text,
+        "axes.tokens: the amount %s at variety %d%s reads %llu tokens of each domain, but \"%s\" has %llu; lower the "
+        "amount%s, raise the variety, or set pretrain.unique to at most %llu",
+        label_of(complaints, AXIS_TOKENS, cell), cell->variety, more, (unsigned long long)each, facts->name,
+        (unsigned long long)facts->tokens, after > 0 ? ", recovery.steps or finetune.second.steps" : "",
+        (unsigned long long)(facts->tokens * (uint64_t)cell->variety));
+    complain(complaints, mark_of(complaints, AXIS_TOKENS, cell), text);
+}
+
 static void check_data(struct complaints *complaints, const struct cell *cell)
 {
     const struct schedule_steps *steps = &cell->steps;
-    uint64_t whole = (uint64_t)((steps->trunk + steps->cooldown) * steps->tokens_per_step);
+    uint64_t own = (uint64_t)((steps->trunk + steps->cooldown) * steps->tokens_per_step);
+    uint64_t recovery = recovery_reads(complaints->sweep, cell), control = control_reads(complaints->sweep, cell);
+    uint64_t after = recovery > control ? recovery : control, whole = own + after;
     uint64_t unique = (uint64_t)cell->settings.pretrain.unique;
     uint64_t each =
         ((unique && unique < whole ? unique : whole) + (uint64_t)cell->variety - 1) / (uint64_t)cell->variety;
@@ -76,15 +95,7 @@ static void check_data(struct complaints *complaints, const struct cell *cell)
     int count = cell_reading(complaints->sweep, complaints->facts, cell, domain);
     for (int i = 0; i < count; i++) {
         const struct domain_facts *facts = &complaints->facts->domain[domain[i]];
-        char text[512];
-        if (facts->tokens >= each) continue;
-        snprintf(
-            text, sizeof text,
-            "axes.tokens: the amount %s at variety %d reads %llu tokens of each domain, but \"%s\" has %llu; lower the "
-            "amount, raise the variety, or set pretrain.unique to at most %llu",
-            label_of(complaints, AXIS_TOKENS, cell), cell->variety, (unsigned long long)each, facts->name,
-            (unsigned long long)facts->tokens, (unsigned long long)(facts->tokens * (uint64_t)cell->variety));
-        complain(complaints, mark_of(complaints, AXIS_TOKENS, cell), text);
+        if (facts->tokens < each) complain_of_data(complaints, cell, facts, each, after);
     }
     memory_free(domain);
 }
@@ -120,6 +131,36 @@ static void check_tasks(struct complaints *complaints, const struct cell *cell)
     }
 }
 
+/* A code must have something to learn from and something to code with it. */
+static void check_code(struct complaints *complaints, const struct cell *cell, int place)
+{
+    const struct task_facts *task = &complaints->facts->task[cell->sequence->task[place]];
+    int items = task_items_used(task, cell->settings.train_items);
+    int64_t end[BLOCKS_MAX];
+    char text[512];
+    if (cell->settings.codelength.first >= items) {
+        snprintf(
+            text, sizeof text,
+            "codelength.first: task \"%s\" has %d training items that are used, none behind a first block of %lld; "
+            "it can be at most %d",
+            task->name, items, (long long)cell->settings.codelength.first, items - 1);
+        complain(complaints, complaints->sweep->origin[setting_find("codelength.first")], text);
+    } else if (codelength_blocks(&cell->settings, items, end) > BLOCKS_MAX) {
+        snprintf(text, sizeof text,
+                 "codelength.growth: the %d training items of task \"%s\" fall into more than %d blocks; raise it, or "
+                 "codelength.first",
+                 items, task->name, BLOCKS_MAX);
+        complain(complaints, complaints->sweep->origin[setting_find("codelength.growth")], text);
+    }
+}
+
+static void check_codes(struct complaints *complaints, const struct cell *cell)
+{
+    if (!branch_wanted(complaints->sweep, BRANCH_PREQUENTIAL_FIRST)) return;
+    check_code(complaints, cell, 0);
+    check_code(complaints, cell, cell->sequence->length - 1);
+}
+
 int check_cells(const struct sweep *sweep, const struct world_facts *facts, struct error *err)
 {
     struct complaints complaints = {.sweep = sweep, .facts = facts};
@@ -134,6 +175,7 @@ int check_cells(const struct sweep *sweep, const struct world_facts *facts, stru
         check_unique(&complaints, &cell);
         check_data(&complaints, &cell);
         check_tasks(&complaints, &cell);
+        check_codes(&complaints, &cell);
     }
     memory_free(index);
     return complaints.count ? error_set(err, ERROR_INPUT, "%s", complaints.text) : 0;

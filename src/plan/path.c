@@ -17,7 +17,7 @@ static void add_shape(struct hasher *hasher, const struct model_shape *shape)
     hasher_add_integer(hasher, "share layers", shape->share_layers);
 }
 
-static void add_optimizer(struct hasher *hasher, const struct optimizer_recipe *recipe)
+void add_optimizer(struct hasher *hasher, const struct optimizer_recipe *recipe)
 {
     hasher_add_real(hasher, "learning rate", recipe->learning_rate);
     hasher_add_real(hasher, "beta1", recipe->beta1);
@@ -47,8 +47,8 @@ int cell_reading(const struct sweep *sweep, const struct world_facts *facts, con
 }
 
 /* The stream as data: which domains' training data, in which order of the ring, how much before it repeats. */
-static void add_reading(struct hasher *hasher, const struct sweep *sweep, const struct world_facts *facts,
-                        const struct cell *cell)
+void add_reading(struct hasher *hasher, const struct sweep *sweep, const struct world_facts *facts,
+                 const struct cell *cell)
 {
     int *domain = memory_array((size_t)facts->domains, sizeof *domain);
     int count = cell_reading(sweep, facts, cell, domain);
@@ -93,9 +93,9 @@ static struct hash128 cooldown_id(struct hash128 lineage, const struct schedule_
     return hasher_finish(&hasher);
 }
 
-void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct task_facts *task, int place)
+void add_learning(struct hasher *hasher, const struct cell *cell, const struct finetune_recipe *recipe,
+                  const struct task_facts *task, int place)
 {
-    const struct finetune_recipe *recipe = place == 0 ? &cell->settings.first : &cell->settings.second;
     hasher_add_integer(hasher, "place", place);
     hasher_add_text(hasher, "task", task->name);
     hasher_add_hash(hasher, "training", task->training);
@@ -110,6 +110,11 @@ void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct
     hasher_add_integer(hasher, "items", cell->settings.train_items);
     hasher_add_real(hasher, "head deviation", cell->settings.model.initial_deviation);
     hasher_add_integer(hasher, "seed", (int64_t)cell->seed);
+}
+
+void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct task_facts *task, int place)
+{
+    add_learning(hasher, cell, place == 0 ? &cell->settings.first : &cell->settings.second, task, place);
 }
 
 static struct hash128 finetune_id(const struct cell *cell, const struct world_facts *facts, struct hash128 parent,
@@ -162,6 +167,7 @@ static void append_places(const struct cell *cell, const struct world_facts *fac
         milestone.stop_step = place == 0 ? cell->settings.first.steps : cell->settings.second.steps;
         milestone.state = finetune_id(cell, facts, path->stage[parent].state, place);
         append(path, parent, milestone);
+        path->before_last = parent;
         parent = path->last = path->length - 1;
         if (place == 0) path->first = parent;
     }
@@ -200,6 +206,24 @@ static void add_instruments(struct hasher *hasher, const struct plan *plan, cons
     hasher_add_integer(hasher, "gradient items", cell->settings.mediators.items);
 }
 
+void add_references(struct hasher *hasher, const struct cell *cell, const struct world_facts *facts)
+{
+    hasher_add_integer(hasher, "tokens", cell->settings.evaluate.tokens);
+    for (int d = 0; d < facts->domains + facts->task_domains; d++)
+        hasher_add_hash(hasher, "reference", facts->domain[d].reference);
+}
+
+/* Where a training was looked at, and by which measure that is read; the history of a state keeps what recovery reads.
+ */
+static void add_looking(struct hasher *hasher, const struct plan *plan, const struct cell *cell)
+{
+    bool recovery = plan->sweep->instruments & 1u << INSTRUMENT_RECOVERY;
+    bool frontier = plan->sweep->instruments & 1u << INSTRUMENT_FRONTIER;
+    if (recovery || frontier) hasher_add_integer(hasher, "looks", cell->settings.evaluate.looks);
+    if (recovery) hasher_add_real(hasher, "within", cell->settings.recovery.within);
+    if (frontier) hasher_add_real(hasher, "success", cell->settings.frontier.success);
+}
+
 struct hash128 record_id(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                          unsigned groups)
 {
@@ -210,12 +234,14 @@ struct hash128 record_id(const struct plan *plan, const struct cell *cell, const
     hasher_add_integer(&hasher, "groups", groups);
     hasher_add_integer(&hasher, "instruments", plan->sweep->instruments);
     hasher_add_integer(&hasher, "items", cell->settings.evaluate.items);
-    hasher_add_integer(&hasher, "tokens", cell->settings.evaluate.tokens);
-    for (int d = 0; d < facts->domains + facts->task_domains; d++)
-        hasher_add_hash(&hasher, "reference", facts->domain[d].reference);
-    int places = milestone->kind == STAGE_BRANCH ? cell->sequence->length : milestone->place + 1;
+    add_references(&hasher, cell, facts);
+    /* what starts before any place may read a task that the sequence comes to later */
+    bool ahead = milestone->kind == STAGE_BRANCH && milestone->place < 0;
+    int places = ahead ? cell->sequence->length : milestone->place + 1;
     for (int place = 0; place < places; place++)
         hasher_add_hash(&hasher, "test", facts->task[cell->sequence->task[place]].test);
     add_instruments(&hasher, plan, cell);
+    if (milestone->place >= 0) add_looking(&hasher, plan, cell);
+    if (milestone->kind != STAGE_BRANCH) add_layers(&hasher, plan, cell);
     return hasher_finish(&hasher);
 }

@@ -13,11 +13,24 @@ static int most_layers(const struct plan *plan)
     return most;
 }
 
+static int most_blocks(const struct plan *plan)
+{
+    int most = 1;
+    for (int s = 0; s < plan->rows; s++) {
+        struct cell cell;
+        if (plan->stage[s].kind != STAGE_BRANCH) continue;
+        cell_resolve(plan->sweep, &plan->facts, plan->stage[s].cell, &cell);
+        int blocks = branch_blocks(&cell, &plan->facts, (enum branch)plan->stage[s].branch);
+        if (blocks > most) most = blocks;
+    }
+    return most;
+}
+
 static void find_extents(struct plan *plan)
 {
-    int64_t steps = 1;
+    int64_t steps = 1; /* of the cells' own trainings: branches leave no learning curves */
     for (int s = 0; s < plan->rows; s++)
-        if (plan->stage[s].stop_step > steps) steps = plan->stage[s].stop_step;
+        if (plan->stage[s].kind != STAGE_BRANCH && plan->stage[s].stop_step > steps) steps = plan->stage[s].stop_step;
     plan->extents = (struct record_extents){.length = {
                                                 [DIMENSION_DOMAIN] = plan->facts.domains + plan->facts.task_domains,
                                                 [DIMENSION_LAYER] = most_layers(plan) + 2,
@@ -25,6 +38,9 @@ static void find_extents(struct plan *plan)
                                                 [DIMENSION_RESTORED] = most_layers(plan) + 2,
                                                 [DIMENSION_PROMPT] = plan->facts.tasks,
                                                 [DIMENSION_NOISE] = NOISE_SCALES,
+                                                [DIMENSION_BLOCK] = most_blocks(plan),
+                                                [DIMENSION_PROGRESS] = (int)plan->sweep->base.evaluate.looks + 1,
+                                                [DIMENSION_PROBED] = plan->facts.tasks,
                                             }};
 }
 

@@ -49,7 +49,7 @@ int check_cells(const struct sweep *sweep, const struct world_facts *facts, stru
 
 /* ---- branches.c: the stages that instruments add to a path ---- */
 
-/* Whether a sweep has the branch at all. */
+/* Whether a sweep has the branch at all: the instrument is on, and the world has what it trains on. */
 bool branch_wanted(const struct sweep *sweep, enum branch branch);
 /* Appends those that start from the pretrained state, or those that start from a place; ids and steps with them. */
 void append_branches(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
@@ -59,9 +59,41 @@ double branch_flops(const struct plan *plan, const struct cell *cell, const stru
 double branch_tokens(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
 double branch_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
 
-/* work.c: training on the task of a place by the recipe of that place; scoring its test items. */
+/* Labels of the heads that a branch's state has beside those of the state it starts from. */
+int branch_classes(const struct plan *plan, const struct cell *cell, enum branch branch);
+
+/* ---- controls.c: the branches of controls, of joint training and of codes; see there ---- */
+
+int64_t control_steps(const struct cell *cell, const struct world_facts *facts, enum branch branch);
+void control_add(struct hasher *hasher, const struct cell *cell, const struct sweep *sweep,
+                 const struct world_facts *facts, enum branch branch);
+double control_flops(const struct plan *plan, const struct cell *cell, enum branch branch);
+double control_tokens(const struct plan *plan, const struct cell *cell, enum branch branch);
+double control_measuring_flops(const struct plan *plan, const struct cell *cell, enum branch branch);
+int control_classes(const struct plan *plan, const struct cell *cell, enum branch branch);
+/* Tokens that more pretraining reads of the stream after those of the cell's own. */
+uint64_t control_reads(const struct sweep *sweep, const struct cell *cell);
+/* Blocks of a prequential code; 1 for a branch that has none. */
+int branch_blocks(const struct cell *cell, const struct world_facts *facts, enum branch branch);
+
+/* ---- recovery_plan.c, looks_plan.c: see there ---- */
+
+int64_t recovery_steps(const struct cell *cell, enum branch branch);
+void recovery_add(struct hasher *hasher, const struct cell *cell, const struct sweep *sweep,
+                  const struct world_facts *facts, enum branch branch);
+double recovery_flops(const struct plan *plan, const struct cell *cell, enum branch branch);
+double recovery_tokens(const struct plan *plan, const struct cell *cell, enum branch branch);
+double recovery_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
+/* Tokens that continued pretraining reads of the stream after those of the cell's own pretraining. */
+uint64_t recovery_reads(const struct sweep *sweep, const struct cell *cell);
+/* What is looked at on the way of a stage's training, and what all looks but the last cost. */
+struct looks_wanted looks_of(const struct plan *plan, const struct stage *stage);
+double looks_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
+
+/* work.c: training on the task of a place by the recipe of that place; scoring its test items; the reference windows. */
 double finetune_flops(const struct plan *plan, const struct cell *cell, int place);
 double scoring_flops(const struct plan *plan, const struct cell *cell, int place);
+double language_flops(const struct plan *plan, const struct cell *cell);
 
 /* instrument_work.c: what optional instruments add to the measuring of a state on a cell's own path, and the most bytes
  * of states, gradients and outcomes that they hold meanwhile, beside what is there already. */
@@ -69,11 +101,24 @@ double instrument_flops(const struct plan *plan, const struct cell *cell, const 
                         unsigned groups);
 int64_t instrument_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone,
                          unsigned groups);
-double language_flops(const struct plan *plan, const struct cell *cell); /* work.c: LM loss on all reference domains */
 
 /* path.c: what training on a task by the recipe and the streams of a place depends on, beside the state it starts from.
  */
 void add_finetuning(struct hasher *hasher, const struct cell *cell, const struct task_facts *task, int place);
+/* The same by another recipe. */
+void add_learning(struct hasher *hasher, const struct cell *cell, const struct finetune_recipe *recipe,
+                  const struct task_facts *task, int place);
+/* path.c: parts of that, and the stream that pretraining reads; what the mean language-modelling loss is measured on. */
+void add_optimizer(struct hasher *hasher, const struct optimizer_recipe *recipe);
+void add_reading(struct hasher *hasher, const struct sweep *sweep, const struct world_facts *facts,
+                 const struct cell *cell);
+void add_references(struct hasher *hasher, const struct cell *cell, const struct world_facts *facts);
+/* ---- layers_work.c: the instruments that read hidden rows: probes, similarity ---- */
+
+double layers_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone, unsigned groups);
+int64_t layers_bytes(const struct plan *plan, const struct cell *cell); /* of the buffers that a worker keeps */
+void add_layers(struct hasher *hasher, const struct plan *plan, const struct cell *cell); /* to a record's id */
+
 /* path.c: what a stage is as a milestone of its cell's path, without hashing that path again; no lineage. */
 struct milestone stage_milestone(const struct stage *stage);
 /* The id of what a stage measures. */

@@ -62,9 +62,9 @@ double measuring_flops(const struct plan *plan, const struct cell *cell, const s
 {
     if (groups == 0) return 0;
     if (milestone->kind == STAGE_BRANCH) return branch_measuring_flops(plan, cell, milestone);
-    double flops = language_flops(plan, cell);
+    double flops = language_flops(plan, cell) + looks_flops(plan, cell, milestone);
     for (int place = 0; place <= milestone->place; place++) flops += scoring_flops(plan, cell, place);
-    return flops + instrument_flops(plan, cell, milestone, groups);
+    return flops + instrument_flops(plan, cell, milestone, groups) + layers_flops(plan, cell, milestone, groups);
 }
 
 double plan_tokens_per_step(const struct plan *plan, int stage)
@@ -85,10 +85,10 @@ double plan_tokens_per_step(const struct plan *plan, int stage)
 int64_t stage_state_bytes(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
     int heads = milestone->place + 1, classes = 0;
-    if (cell->settings.head == HEAD_LM || heads == 0) return shape_state_bytes(&cell->shape, 0, 0);
-    if (cell->settings.head == HEAD_SHARED) return shape_state_bytes(&cell->shape, 1, CLASSES_MAX);
+    if (milestone->kind == STAGE_BRANCH) classes = branch_classes(plan, cell, (enum branch)milestone->branch);
     for (int place = 0; place < heads; place++) classes += plan->facts.task[cell->sequence->task[place]].classes;
-    return shape_state_bytes(&cell->shape, heads, classes);
+    if (cell->settings.head == HEAD_LM || classes == 0) return shape_state_bytes(&cell->shape, 0, 0);
+    return shape_state_bytes(&cell->shape, heads, cell->settings.head == HEAD_SHARED ? CLASSES_MAX : classes);
 }
 
 /* At once in a worker: the state that is trained, with its moments; its parent (a trunk's carries moments too); the
@@ -108,23 +108,23 @@ static void raise_memory(struct plan *plan, const struct stage *stage, const str
     shape_training_batch(&cell->shape, &cell->settings, &tokens, &sequences);
     int64_t work = shape_work_bytes(&cell->shape, tokens, sequences, true);
     shape_measuring_batch(&cell->shape, &tokens, &sequences);
-    work += shape_work_bytes(&cell->shape, tokens, sequences, false);
+    work += shape_work_bytes(&cell->shape, tokens, sequences, false) + layers_bytes(plan, cell);
     if (held + work <= plan->state_bytes_max + plan->work_bytes_max) return;
     plan->state_bytes_max = held;
     plan->work_bytes_max = work;
 }
 
 /* A checkpoint is the state, a trunk's with its moments, in a file whose own tables take about so much. */
-static void count_checkpoint(struct plan *plan, const struct stage *stage, int64_t state_bytes, bool has_child)
+static void count_checkpoint(struct plan *plan, const struct stage *stage, int64_t state_bytes, bool is_read)
 {
     int64_t bytes = state_bytes * (stage->kind == STAGE_TRUNK ? 3 : 1) + CHECKPOINT_FRAME;
     plan->checkpoint_bytes_all += bytes;
-    if (!has_child) return;
+    if (!is_read) return;
     plan->checkpoint_bytes_most += bytes;
     if (stage->kind == STAGE_TRUNK || stage->groups & 1u << GROUP_PRETRAINED) plan->checkpoint_bytes_kept += bytes;
 }
 
-static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
+static void add_stage_totals(struct plan *plan, int s, const bool *is_read)
 {
     const struct stage *stage = &plan->stage[s];
     struct cell cell;
@@ -133,7 +133,7 @@ static void add_stage_totals(struct plan *plan, int s, const bool *has_child)
     raise_memory(plan, stage, &cell, &milestone);
     plan->flops_tree += stage->training_flops + stage->measuring_flops;
     plan->steps_tree += stage->stop_step - stage->start_step;
-    count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &milestone), has_child[s]);
+    count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &milestone), is_read[s]);
     /* one pretraining per amount: every pretrained state pays its whole amount, no trunk is shared */
     if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL || stage->kind == STAGE_BRANCH)
         plan->flops_one_pretraining_each += stage->training_flops + stage->measuring_flops;
@@ -153,11 +153,12 @@ void cost_cell_alone(struct plan *plan, const struct cell *cell, const struct pa
 
 void cost_totals(struct plan *plan)
 {
-    bool *has_child = memory_array((size_t)plan->stages, sizeof *has_child);
+    bool *is_read = memory_array((size_t)plan->stages, sizeof *is_read);
     for (int s = 0; s < plan->stages; s++)
-        if (plan->stage[s].parent >= 0) has_child[plan->stage[s].parent] = true;
-    for (int s = 0; s < plan->stages; s++) add_stage_totals(plan, s, has_child);
-    memory_free(has_child);
+        if (plan->stage[s].parent >= 0) is_read[plan->stage[s].parent] = true;
+    for (int n = 0; n < plan->need_count; n++) is_read[plan->need[n]] = true;
+    for (int s = 0; s < plan->stages; s++) add_stage_totals(plan, s, is_read);
+    memory_free(is_read);
 }
 
 /* Values of 8 bytes, a byte of status and a row number of 4 per place, a row of the stage table and of its provenance

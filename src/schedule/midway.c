@@ -137,7 +137,9 @@ static struct state *read_begun(struct worker *worker, const struct instruction 
         log_line(LOG_WARNING, "%s; the stage is computed again", why.text);
         return NULL;
     }
-    if (!is_within(&instruction->assignment, state, name.partial)) state_destroy(&state);
+    if (!is_within(&instruction->assignment, state, name.partial) ||
+        !stage_can_continue(&instruction->assignment, state))
+        state_destroy(&state);
     return state;
 }
 
@@ -198,6 +200,7 @@ static int run_stretch(struct worker *worker, const struct assignment *assignmen
     result->steps += before.steps;
     result->training_seconds += before.training_seconds;
     result->data_seconds += before.data_seconds;
+    result->measuring_seconds += before.measuring_seconds;
     before.state = NULL; /* it went into this stretch */
     stage_result_reset(&before);
     if (worker->pause_error.kind == ERROR_NONE) return status;

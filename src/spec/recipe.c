@@ -1,4 +1,4 @@
-/* Amounts in whole steps, the domains a seed reads, the points of a curve. */
+/* Amounts in whole steps, the domains a seed reads, the points of a curve, the blocks of a code. */
 #include <math.h>
 
 #include "palimpsest/spec.h"
@@ -22,6 +22,30 @@ struct schedule_steps schedule_steps_of(const struct settings *settings, const s
     steps.trunk = whole - steps.cooldown;
     steps.warmup = whole_steps((double)settings->pretrain.warmup, steps.tokens_per_step);
     return steps;
+}
+
+struct schedule_steps recovery_schedule_of(const struct settings *settings, const struct model_shape *shape)
+{
+    int64_t steps = settings->recovery.steps;
+    return (struct schedule_steps){.tokens_per_step = settings->pretrain.batch * shape->context,
+                                   .warmup = llround(settings->recovery.warmup * (double)steps),
+                                   .trunk = steps};
+}
+
+struct optimizer_recipe recovery_optimizer_of(const struct settings *settings)
+{
+    struct optimizer_recipe optimizer = settings->pretrain.optimizer;
+    optimizer.learning_rate = settings->recovery.learning_rate;
+    return optimizer;
+}
+
+int64_t look_step(int64_t steps, int looks, int look)
+{
+    CHECK(look >= 0 && look <= looks && looks <= LOOKS_MAX, "look %d of %d", look, looks);
+    double share = (double)look / looks;
+    int64_t step = llround(share * share * (double)steps);
+    if (step < look) step = look;
+    return step < steps ? step : steps;
 }
 
 static int greatest_common_divisor(int a, int b) { return b == 0 ? a : greatest_common_divisor(b, a % b); }
@@ -70,4 +94,23 @@ int point_of_step(int64_t step)
     int point = 0;
     while (point < POINTS_MAX - 1 && point_end(point) < step) point++;
     return point;
+}
+
+int task_items_used(const struct task_facts *task, int64_t asked)
+{
+    return asked > 0 && asked < task->train_items ? (int)asked : task->train_items;
+}
+
+/* Every block holds at least one item more than those before it, however slow the growth. */
+int codelength_blocks(const struct settings *settings, int64_t items, int64_t end[BLOCKS_MAX])
+{
+    int64_t so_far = 0, next = settings->codelength.first;
+    int blocks = 0;
+    while (so_far < items && blocks < BLOCKS_MAX) {
+        so_far = next < items ? next : items;
+        end[blocks++] = so_far;
+        next = llround((double)so_far * settings->codelength.growth);
+        if (next <= so_far) next = so_far + 1;
+    }
+    return so_far < items ? BLOCKS_MAX + 1 : blocks;
 }

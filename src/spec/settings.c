@@ -100,6 +100,31 @@ const struct setting settings_table[] = {
         "draws of weight noise that the losses under noise are the mean of; each seed has its own"),
     ROW("mediators.items", TOKENS, EVALUATE, mediators.items, "256", 1, 1e9, NULL, "items",
         "training items of each task whose gradients are compared, at most all there are"),
+    ROW("codelength.first", TOKENS, EVALUATE, codelength.first, "32", 1, 1e9, NULL, "items",
+        "training items of the first block, whose labels cost log2(classes) bits each"),
+    ABOVE("codelength.growth", REAL, EVALUATE, codelength.growth, "2", 1, 1e6, NULL, "1",
+          "how many times as many items the blocks so far hold from one block to the next"),
+    ROW("codelength.steps", INTEGER, EVALUATE, codelength.steps, "50", 1, 1e9, NULL, "steps",
+        "optimiser steps on the blocks so far before the next one is coded"),
+    ROW("evaluate.looks", INTEGER, EVALUATE, evaluate.looks, "8", 1, LOOKS_MAX, NULL, "looks",
+        "how often frontier and recovery look at a training after its start: denser early, the last at its end"),
+
+    ABOVE("frontier.success", REAL, EVALUATE, frontier.success, "0.5", 0, 1, NULL, "share of what is above chance",
+          "accuracy on the last task at which forgetting_equal_success is read"),
+    ROW("recovery.steps", INTEGER, EVALUATE, recovery.steps, "150", 1, 1e9, NULL, "steps",
+        "optimiser steps for which pretraining is continued"),
+    ROW("recovery.warmup", REAL, EVALUATE, recovery.warmup, "0.1", 0, 1, NULL, "fraction of the steps",
+        "linear warm-up of continued pretraining; the rate is constant then"),
+    ROW("recovery.learning_rate", REAL, EVALUATE, recovery.learning_rate, "0.001", 0, 1, NULL, "1",
+        "peak learning rate of continued pretraining; all else is as in pretrain"),
+    ROW("recovery.within", REAL, EVALUATE, recovery.within, "0.1", 0, 0.999999, NULL, "share of what was learnt",
+        "what may be missing still when a task or the language-modelling loss counts as recovered"),
+    ROW("probes.items", TOKENS, EVALUATE, probes.items, "1000", 1, 1e6, NULL, "items",
+        "training items of each task that linear probes are fitted on, and development items by which their strength "
+        "is "
+        "chosen, at most all there are"),
+    ROW("similarity.stimuli", INTEGER, EVALUATE, similarity.stimuli, "256", 2, 16384, NULL, "windows",
+        "reference windows, from all domains in turn, on which a state is compared with the pretrained one"),
 };
 const int settings_count = sizeof settings_table / sizeof settings_table[0];
 

@@ -18,16 +18,22 @@ void job_put(const struct job *job, double *record, enum field_id id, double val
 
 /* ---- language modelling ---- */
 
-static void measure_language(struct job *job, double *record)
+double job_language(const struct job *job, double *loss)
 {
+    double own[2 * DOMAINS_MAX];
     int domains = job->assignment->extents.length[DIMENSION_DOMAIN];
-    double *loss = job_field(job, record, FIELD_LM_LOSS);
     struct meter *meter = workshop_meter(job->workshop, &job->cell.shape);
+    if (!loss) loss = own;
     for (int d = 0; d < domains; d++)
         loss[d] = measure_lm_loss(meter, job->workshop->world, job->state, d, job->cell.settings.evaluate.tokens);
+    return mean_of(loss, domains);
+}
+
+static void measure_language(struct job *job, double *record)
+{
     struct history *history = &job->state->history;
     unsigned groups = job->assignment->groups;
-    double average = mean_of(loss, domains);
+    double average = job_language(job, job_field(job, record, FIELD_LM_LOSS));
     if (groups & 1u << GROUP_INITIAL) history->lm_loss[0] = average;
     if (groups & 1u << GROUP_PRETRAINED) history->lm_loss[1] = average;
     if (job->milestone->place >= 0) history->lm_loss[2 + job->milestone->place] = average;
@@ -85,12 +91,16 @@ static void put_forgetting(struct job *job, double *record)
 
 /* ---- training itself ---- */
 
+int job_layer(const struct job *job, int layer)
+{
+    bool final = layer == job->cell.shape.layers + 1;
+    return final ? job->assignment->extents.length[DIMENSION_LAYER] - 1 : layer;
+}
+
 /* Embedding, blocks from the bottom, final always last. */
 void job_put_layers(const struct job *job, const double *own, double *field)
 {
-    int layers = job->cell.shape.layers, places = job->assignment->extents.length[DIMENSION_LAYER];
-    for (int l = 0; l <= layers; l++) field[l] = own[l];
-    field[places - 1] = own[layers + 1];
+    for (int l = 0; l < job->cell.shape.layers + 2; l++) field[job_layer(job, l)] = own[l];
 }
 
 static void put_displacement(struct job *job, double *record)
@@ -124,6 +134,7 @@ void job_measure(struct job *job, double *record)
     put_trace(job, record);
     job_measure_prompts(job, record);
     job_measure_mediators(job, record);
+    job_measure_layers(job, record);
     if (job->milestone->place < 0) return;
     for (int place = 0; place <= job->milestone->place; place++) measure_place(job, record, place);
     put_retention(job, record);
@@ -131,4 +142,6 @@ void job_measure(struct job *job, double *record)
     job_measure_ablation(job, record);
     job_measure_items(job, record);
     if (job->assignment->groups & 1u << GROUP_OUTCOME) put_forgetting(job, record);
+    put_first_learning(job, record);
+    put_frontier(job, record);
 }

@@ -24,6 +24,12 @@ static int make_initial(struct job *job)
     return 0;
 }
 
+bool stage_can_continue(const struct assignment *assignment, const struct state *begun)
+{
+    if (assignment->looks.tasks == 0 && !assignment->looks.language) return true;
+    return hash_equal(begun->trace.looks.of, assignment->looks.id);
+}
+
 /* The state that training goes on from: that of an earlier attempt, or a copy of `start`.  Scores of earlier stages are
  * those of the parent in either case. */
 static void take_state(struct job *job, const struct state *start, int64_t first_step)
@@ -34,6 +40,7 @@ static void take_state(struct job *job, const struct state *start, int64_t first
         CHECK(step >= first_step && step <= stop && (step == stop || job->begun->moments),
               "a state at step %lld of %lld to %lld, %s moments", (long long)step, (long long)first_step,
               (long long)stop, job->begun->moments ? "with" : "without");
+        CHECK(step == first_step || stage_can_continue(job->assignment, job->begun), "a state looked at otherwise");
     }
     job->state->history = start->history;
     job->begun = NULL;
@@ -41,72 +48,111 @@ static void take_state(struct job *job, const struct state *start, int64_t first
 
 static bool is_trained(const struct job *job) { return job->state->step == job->milestone->stop_step; }
 
-static int make_pretrained(struct job *job, train_pause_f *pause, void *context, struct error *err)
+struct pretraining job_pretraining(const struct job *job)
 {
-    struct pretraining pretraining = {
+    return (struct pretraining){
         .optimizer = job->cell.settings.pretrain.optimizer,
         .steps = job->cell.steps,
         .reading = job->reading,
         .batch = (int)job->cell.settings.pretrain.batch,
         .mask_token = job->workshop->facts->mask,
         .vocabulary = job->workshop->facts->vocabulary,
-        .cooling = job->milestone->kind == STAGE_COOLDOWN,
     };
-    CHECK(job->parent->step == job->assignment->start_step, "parent at step %lld, not %lld",
-          (long long)job->parent->step, (long long)job->assignment->start_step);
-    take_state(job, job->parent, job->assignment->start_step);
-    job->state->history.lm_losses = 1; /* what was measured of a shorter amount is not of this one */
+}
+
+int job_pretrain(struct job *job, const struct state *start, const struct pretraining *pretraining,
+                 train_pause_f *pause, void *context, struct error *err)
+{
+    struct looking looking = {job, pause, context};
+    take_state(job, start, job->assignment->start_step);
     if (is_trained(job)) return 0;
     struct trainer *trainer = workshop_trainer(job->workshop, &job->cell);
     double before = trainer_data_seconds(trainer);
-    int status = train_pretrain(trainer, job->workshop->world, &pretraining, job->milestone->stop_step, pause, context,
-                                job->state, err);
+    int status = train_pretrain(trainer, job->workshop->world, pretraining, job->milestone->stop_step, looks_or_pauses,
+                                &looking, job->state, err);
     job->data_seconds = trainer_data_seconds(trainer) - before;
     return status;
 }
 
-/* The state that a place starts from: the parent's weights, with a head for the task where it needs a new one. */
-static struct state *starting_state(const struct job *job, const struct learning *learning)
+static int make_pretrained(struct job *job, train_pause_f *pause, void *context, struct error *err)
+{
+    struct pretraining pretraining = job_pretraining(job);
+    pretraining.cooling = job->milestone->kind == STAGE_COOLDOWN;
+    CHECK(job->parent->step == job->assignment->start_step, "parent at step %lld, not %lld",
+          (long long)job->parent->step, (long long)job->assignment->start_step);
+    int status = job_pretrain(job, job->parent, &pretraining, pause, context, err);
+    job->state->history.lm_losses = 1; /* what was measured of a shorter amount is not of this one */
+    return status;
+}
+
+/* The name of the head that a part learns with; NULL: the label words of the language model have none. */
+static const char *head_of(const struct job *job, const struct learning *learning)
+{
+    if (job->cell.settings.head == HEAD_LM) return NULL;
+    if (job->cell.settings.head == HEAD_SHARED) return "shared";
+    return learning->head ? learning->head : job->workshop->facts->task[job->cell.sequence->task[learning->at]].name;
+}
+
+/* The state with a head for the part, where it is not there yet; the state itself is given up. */
+static struct state *add_head(const struct job *job, const struct learning *learning, struct state *state)
 {
     const struct settings *settings = &job->cell.settings;
-    const struct task_facts *task = &job->workshop->facts->task[job->cell.sequence->task[learning->at]];
-    double deviation = settings->model.initial_deviation;
-    if (settings->head == HEAD_PER_TASK)
-        return state_with_head(job->parent, task->name, task->classes, job->cell.seed, learning->place, deviation);
-    if (settings->head == HEAD_SHARED && state_find_head(job->parent, "shared") < 0)
-        return state_with_head(job->parent, "shared", CLASSES_MAX, job->cell.seed, 0, deviation);
-    return state_copy(job->parent, false);
+    const char *name = head_of(job, learning);
+    bool shared = settings->head == HEAD_SHARED;
+    int classes = job->workshop->facts->task[job->cell.sequence->task[learning->at]].classes;
+    if (!name || state_find_head(state, name) >= 0) return state;
+    struct state *more = state_with_head(state, name, shared ? CLASSES_MAX : classes, job->cell.seed,
+                                         shared ? 0 : learning->place, settings->model.initial_deviation);
+    state_destroy(&state);
+    return more;
+}
+
+void job_begin(struct job *job, const struct learning *learning, int parts)
+{
+    struct state *start = state_copy(job->parent, false);
+    for (int p = 0; p < parts; p++) start = add_head(job, &learning[p], start);
+    start->step = 0;
+    take_state(job, start, 0);
+    state_destroy(&start);
+}
+
+int job_train(struct job *job, const struct learning *learning, int parts, train_pause_f *pause, void *context,
+              struct error *err)
+{
+    struct looking looking = {job, pause, context};
+    uint16_t label_token[PLACES_MAX][CLASSES_MAX];
+    struct finetuning part[PLACES_MAX];
+    if (is_trained(job)) return 0;
+    for (int p = 0; p < parts; p++)
+        part[p] = (struct finetuning){
+            .recipe = learning[p].recipe,
+            .task = job->cell.sequence->task[learning[p].at],
+            .place = learning[p].place,
+            .seed = job->cell.seed,
+            .items = (int)job->cell.settings.train_items,
+            .readout = readout_by(job, learning[p].at, learning[p].head, label_token[p]),
+            .split = learning[p].split,
+            .labels = learning[p].labels,
+            .chapter = learning[p].chapter,
+        };
+    struct trainer *trainer = workshop_trainer(job->workshop, &job->cell);
+    double before = trainer_data_seconds(trainer);
+    int status = train_together(trainer, job->workshop->world, part, parts, looks_or_pauses, &looking, job->state, err);
+    job->data_seconds += trainer_data_seconds(trainer) - before;
+    return status;
 }
 
 int job_learn(struct job *job, const struct learning *learning, train_pause_f *pause, void *context, struct error *err)
 {
-    const struct settings *settings = &job->cell.settings;
-    uint16_t label_token[CLASSES_MAX];
-    struct state *start = starting_state(job, learning);
-    start->step = 0;
-    take_state(job, start, 0);
-    state_destroy(&start);
-    if (is_trained(job)) return 0;
-    struct finetuning finetuning = {
-        .recipe = learning->recipe,
-        .task = job->cell.sequence->task[learning->at],
-        .place = learning->place,
-        .seed = job->cell.seed,
-        .items = (int)settings->train_items,
-        .readout = readout_of(job, learning->at, label_token),
-    };
-    struct trainer *trainer = workshop_trainer(job->workshop, &job->cell);
-    double before = trainer_data_seconds(trainer);
-    int status = train_finetune(trainer, job->workshop->world, &finetuning, pause, context, job->state, err);
-    job->data_seconds = trainer_data_seconds(trainer) - before;
-    return status;
+    job_begin(job, learning, 1);
+    return job_train(job, learning, 1, pause, context, err);
 }
 
 static int make_finetuned(struct job *job, train_pause_f *pause, void *context, struct error *err)
 {
     const struct settings *settings = &job->cell.settings;
     int place = job->milestone->place;
-    struct learning learning = {place, place, place == 0 ? settings->first : settings->second};
+    struct learning learning = {.at = place, .place = place, .recipe = place == 0 ? settings->first : settings->second};
     return job_learn(job, &learning, pause, context, err);
 }
 
@@ -164,7 +210,8 @@ static int carry_out(struct job *job, train_pause_f *pause, void *context, struc
     double started = clock_seconds();
     int64_t before = step_before(job);
     int status = make_state(job, pause, context, err);
-    result->training_seconds = clock_seconds() - started;
+    result->measuring_seconds = job->looking_seconds;
+    result->training_seconds = clock_seconds() - started - job->looking_seconds;
     result->data_seconds = job->data_seconds;
     result->steps = job->state->step - before;
     if (status != 0) return -1;
@@ -173,7 +220,7 @@ static int carry_out(struct job *job, train_pause_f *pause, void *context, struc
     TRY(check_weights(job->state, err));
     if (job->milestone->kind != STAGE_TRUNK) drop_moments(job->state);
     job_measure(job, result->record);
-    result->measuring_seconds = clock_seconds() - started - result->training_seconds;
+    result->measuring_seconds = clock_seconds() - started - result->training_seconds; /* looks on the way counted */
     return 0;
 }
 

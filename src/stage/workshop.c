@@ -18,6 +18,8 @@ void workshop_destroy(struct workshop **workshop)
     if (!*workshop) return;
     trainer_destroy(&(*workshop)->trainer);
     meter_destroy(&(*workshop)->meter);
+    prober_destroy(&(*workshop)->prober);
+    comparer_destroy(&(*workshop)->comparer);
     memory_free(*workshop);
     *workshop = NULL;
 }
@@ -27,6 +29,8 @@ static void take_shape(struct workshop *workshop, const struct model_shape *shap
     if (shape_equal(&workshop->shape, shape)) return;
     trainer_destroy(&workshop->trainer);
     meter_destroy(&workshop->meter);
+    prober_destroy(&workshop->prober);
+    comparer_destroy(&workshop->comparer);
     workshop->shape = *shape;
 }
 
@@ -50,6 +54,25 @@ struct meter *workshop_meter(struct workshop *workshop, const struct model_shape
     take_shape(workshop, shape);
     if (!workshop->meter) workshop->meter = meter_create(shape);
     return workshop->meter;
+}
+
+struct prober *workshop_prober(struct workshop *workshop, const struct cell *cell)
+{
+    int classes;
+    struct probe_rows rows = probe_rows_most(&cell->settings, workshop->facts, &classes);
+    take_shape(workshop, &cell->shape);
+    if (!workshop->prober) workshop->prober = prober_create(&cell->shape, &rows, classes);
+    return workshop->prober;
+}
+
+struct comparer *workshop_comparer(struct workshop *workshop, const struct cell *cell)
+{
+    int classes;
+    probe_rows_most(&cell->settings, workshop->facts, &classes);
+    take_shape(workshop, &cell->shape);
+    if (!workshop->comparer)
+        workshop->comparer = comparer_create(&cell->shape, (int)cell->settings.similarity.stimuli, classes);
+    return workshop->comparer;
 }
 
 struct reading reading_of(const struct workshop *workshop, const struct cell *cell)

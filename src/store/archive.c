@@ -46,8 +46,11 @@ static int read_instruments(const struct hdf *hdf, unsigned *instruments)
 static int read_extents(const struct hdf *hdf, struct record_extents *extents)
 {
     static const int most[DIMENSION_COUNT] = {
-        [DIMENSION_DOMAIN] = 2 * DOMAINS_MAX,  [DIMENSION_LAYER] = LAYERS_MAX + 2,   [DIMENSION_POINT] = POINTS_MAX,
-        [DIMENSION_RESTORED] = LAYERS_MAX + 2, [DIMENSION_PROMPT] = SWEEP_TASKS_MAX, [DIMENSION_NOISE] = NOISE_SCALES};
+        [DIMENSION_DOMAIN] = 2 * DOMAINS_MAX, [DIMENSION_LAYER] = LAYERS_MAX + 2,
+        [DIMENSION_POINT] = POINTS_MAX,       [DIMENSION_RESTORED] = LAYERS_MAX + 2,
+        [DIMENSION_PROMPT] = SWEEP_TASKS_MAX, [DIMENSION_NOISE] = NOISE_SCALES,
+        [DIMENSION_BLOCK] = BLOCKS_MAX,       [DIMENSION_PROGRESS] = LOOKS_MAX + 1,
+        [DIMENSION_PROBED] = SWEEP_TASKS_MAX};
     struct record_extents found;
     int64_t known; /* an earlier version knew fewer, and no field had the others */
     TRY(hdf_count(hdf, STAGES_EXTENTS, &known));

@@ -36,12 +36,19 @@ static const struct piece pieces[] = {
     PIECE("trace/loss_sum", PIECE_DOUBLE, POINTS_MAX, 0, 0, 0, trace.loss_sum),
     PIECE("trace/loss_count", PIECE_INT64, POINTS_MAX, 0, 0, INT64_MAX, trace.loss_count),
     PIECE("trace/norm_sum", PIECE_DOUBLE, LAYERS_MAX + 2, 0, 0, 0, trace.norm_sum),
+    PIECE("trace/block_bits", PIECE_DOUBLE, BLOCKS_MAX, 0, 0, 0, trace.block_bits),
+    PIECE("trace/looks_of", PIECE_INT64, 2, 0, INT64_MIN, INT64_MAX, trace.looks.of),
+    PIECE("trace/looks", PIECE_INT64, 1, 0, 0, LOOKS_MAX, trace.looks.count),
+    PIECE("trace/looks_lm_loss", PIECE_DOUBLE, LOOKS_MAX, 0, 0, 0, trace.looks.lm_loss),
+    PIECE("trace/looks_accuracy", PIECE_DOUBLE, PLACES_MAX, LOOKS_MAX, 0, 0, trace.looks.accuracy),
+    PIECE("trace/looks_loss", PIECE_DOUBLE, PLACES_MAX, LOOKS_MAX, 0, 0, trace.looks.loss),
     PIECE("history/lm_losses", PIECE_INT, 1, 0, 0, 2 + PLACES_MAX, history.lm_losses),
     PIECE("history/lm_loss", PIECE_DOUBLE, 2 + PLACES_MAX, 0, 0, 0, history.lm_loss),
     PIECE("history/accuracy", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, 0, 0, history.accuracy),
     PIECE("history/loss", PIECE_DOUBLE, PLACES_MAX, PLACES_MAX, 0, 0, history.loss),
     PIECE("history/chance", PIECE_DOUBLE, PLACES_MAX, 0, 0, 0, history.chance),
     PIECE("history/items", PIECE_INT, PLACES_MAX, 0, 0, INT32_MAX, history.items),
+    PIECE("history/first_steps", PIECE_DOUBLE, 1, 0, 0, 0, history.first_steps),
 };
 enum { TENSOR_PATH_BYTES = sizeof((struct tensor *)0)->name + 8 };
 enum { PIECES = sizeof pieces / sizeof *pieces };
@@ -57,7 +64,8 @@ static hid_t type_of(enum piece_type type)
     }
     return H5T_NATIVE_DOUBLE;
 }
-_Static_assert(sizeof(enum objective) == sizeof(int) && sizeof(bool) == 1, "pieces are stored by their memory");
+_Static_assert(sizeof(enum objective) == sizeof(int) && sizeof(bool) == 1 && sizeof(struct hash128) == 16,
+               "pieces are stored by their memory");
 
 /* ---- writing ---- */
 

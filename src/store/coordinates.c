@@ -336,6 +336,14 @@ static int prompt_create(const struct hdf *hdf, const struct sweep *sweep)
     return create_and_reset(hdf, &coordinate);
 }
 
+static int probed_create(const struct hdf *hdf, const struct sweep *sweep)
+{
+    struct coordinate coordinate = coordinate_of_texts("probed", sweep->task_count);
+    coordinate.long_name = "task that a probe is fitted for";
+    for (int i = 0; i < sweep->task_count; i++) coordinate.texts[i] = memory_text(sweep->tasks[i]);
+    return create_and_reset(hdf, &coordinate);
+}
+
 static int noise_create(const struct hdf *hdf)
 {
     struct coordinate coordinate = {.name = "noise", .dimension = "noise", .length = NOISE_SCALES, .units = "1"};
@@ -350,11 +358,38 @@ static bool is_on(const struct plan *plan, enum instrument instrument)
     return (plan->sweep->instruments & 1u << instrument) != 0;
 }
 
+/* How many items a block ends at depends on the task: there is a variable for that. */
+static int block_create(const struct hdf *hdf, int blocks)
+{
+    struct coordinate coordinate = {.name = "block", .dimension = "block", .length = blocks, .units = "1"};
+    coordinate.long_name = "block of a prequential code; those behind the last item of a task are missing";
+    coordinate.integers = memory_array((size_t)blocks, sizeof *coordinate.integers);
+    for (int i = 0; i < blocks; i++) coordinate.integers[i] = i;
+    return create_and_reset(hdf, &coordinate);
+}
+
+/* Where in a training its looks are, whatever its length; for the steps that this means there is a variable. */
+static int progress_create(const struct hdf *hdf, int length)
+{
+    struct coordinate coordinate = {.name = "progress", .dimension = "progress", .length = length, .units = "1"};
+    coordinate.long_name = "look at a training on its way, by the share of the steps that are done";
+    coordinate.reals = memory_array((size_t)length, sizeof *coordinate.reals);
+    for (int i = 0; i < length; i++) {
+        double share = (double)i / (length - 1);
+        coordinate.reals[i] = share * share;
+    }
+    return create_and_reset(hdf, &coordinate);
+}
+
 static int instruments_create(const struct hdf *hdf, const struct plan *plan)
 {
     if (is_on(plan, INSTRUMENT_ABLATION)) TRY(restored_create(hdf, plan->extents.length[DIMENSION_RESTORED]));
     if (is_on(plan, INSTRUMENT_PROMPTS)) TRY(prompt_create(hdf, plan->sweep));
-    return is_on(plan, INSTRUMENT_MEDIATORS) ? noise_create(hdf) : 0;
+    if (is_on(plan, INSTRUMENT_MEDIATORS)) TRY(noise_create(hdf));
+    if (is_on(plan, INSTRUMENT_CODELENGTH)) TRY(block_create(hdf, plan->extents.length[DIMENSION_BLOCK]));
+    if (is_on(plan, INSTRUMENT_PROBES)) TRY(probed_create(hdf, plan->sweep));
+    bool looked = is_on(plan, INSTRUMENT_RECOVERY) || is_on(plan, INSTRUMENT_FRONTIER);
+    return looked ? progress_create(hdf, plan->extents.length[DIMENSION_PROGRESS]) : 0;
 }
 
 int coordinates_create(const struct hdf *hdf, const struct plan *plan)

@@ -285,7 +285,7 @@ static void view_start(const struct plan *plan, const struct view *view, hsize_t
 {
     const struct group_layout *layout = &plan->group[view->group];
     int64_t rest = view->index;
-    start[layout->axis_count] = 0;
+    for (int d = layout->axis_count; d < DIMENSIONS_MOST; d++) start[d] = 0;
     for (int d = layout->axis_count - 1; d >= 0; d--) {
         int length = group_dimension_length(plan, layout, d);
         start[d] = (hsize_t)(rest % length);

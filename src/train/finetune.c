@@ -1,56 +1,88 @@
-/* Fine-tuning: the items of a task in a new order each epoch. */
+/* Fine-tuning: the items of a task, or of several in turn, in a new order each epoch. */
 #include <stdio.h>
 #include <string.h>
 
 #include "train_private.h"
 
-struct queue { /* where the items of the running step come from */
+struct queue { /* where the items of one part come from */
+    const struct finetuning *part;
     struct task_items items;
-    struct random_stream order; /* sample: the epoch */
-    uint64_t epoch, count;      /* epoch whose order is in the trainer */
+    struct random_stream order;    /* sample: the epoch */
+    uint64_t epoch, count;         /* epoch whose order is in the trainer */
+    uint32_t *item, *order_of_now; /* [count]: the items used, and the order of that epoch; in the trainer */
 };
 
-/* The order of which the first items are used: a permutation by seed and task, the same at every place. */
-static void choose_items(struct trainer *trainer, const struct task_facts *task, uint64_t seed)
+static void order_items(const char *stream, const struct task_facts *task, uint64_t seed, int there, uint32_t *item)
 {
-    size_t all = (size_t)task->train_items;
-    CHECK(all > 0, "task %s without training items", task->name);
-    trainer->item = memory_grow(trainer->item, &trainer->item_room, all, sizeof *trainer->item);
-    struct random_cursor cursor = random_at(random_stream("finetune items", seed, task->name), 0);
-    random_permutation(&cursor, (uint32_t)all, trainer->item);
+    struct random_cursor cursor = random_at(random_stream(stream, seed, task->name), 0);
+    random_permutation(&cursor, (uint32_t)there, item);
 }
 
-/* Which items are used, and in what order each epoch reads them (by place too: the second time a task is learnt is not
- * a replay of the first). */
-static void queue_init(struct queue *queue, struct trainer *trainer, const struct world *world,
-                       const struct finetuning *finetuning)
+void train_item_order(const struct world *world, int task, uint64_t seed, uint32_t *item)
 {
-    const struct task_facts *task = &world_facts(world)->task[finetuning->task];
-    char name[NAME_MAX_BYTES + 32];
-    size_t all = (size_t)task->train_items;
-    bool some = finetuning->items > 0 && finetuning->items < task->train_items;
-    choose_items(trainer, task, finetuning->seed);
-    queue->items = task_items_of(world, finetuning->task, SPLIT_TRAIN, &trainer->shape, &finetuning->readout);
-    queue->count = some ? (uint64_t)finetuning->items : all;
+    const struct task_facts *facts = &world_facts(world)->task[task];
+    order_items("finetune items", facts, seed, facts->train_items, item);
+}
+
+/* Items there are, of which a permutation is made. */
+static int items_there(const struct world *world, const struct finetuning *part)
+{
+    const struct task_facts *task = &world_facts(world)->task[part->task];
+    int there = part->split == SPLIT_ELSEWHERE ? task->elsewhere_items : task->train_items;
+    CHECK(there > 0, "task %s without training items%s", task->name,
+          part->split == SPLIT_ELSEWHERE ? " from other domains" : "");
+    return there;
+}
+
+/* Which items are used (the first of a permutation by seed and task, the same at every place) and in what order each
+ * epoch reads them (by place too: the second time a task is learnt is not a replay of the first). */
+static void queue_init(struct queue *queue, const struct trainer *trainer, const struct world *world,
+                       const struct finetuning *part)
+{
+    const struct task_facts *task = &world_facts(world)->task[part->task];
+    char name[NAME_MAX_BYTES + 64];
+    int there = items_there(world, part), asked = part->chapter.number > 0 ? part->chapter.items : part->items;
+    queue->part = part;
+    queue->items = task_items_of(world, part->task, part->split, &trainer->shape, &part->readout);
+    task_items_relabel(&queue->items, part->labels, part->seed);
+    queue->count = (uint64_t)(asked > 0 && asked < there ? asked : there);
     queue->epoch = UINT64_MAX;
-    snprintf(name, sizeof name, "%s/%d", task->name, finetuning->place);
-    queue->order = random_stream("finetune order", finetuning->seed, name);
+    snprintf(name, sizeof name, part->chapter.number > 0 ? "%s/%d/%d" : "%s/%d", task->name, part->place,
+             part->chapter.number);
+    queue->order = random_stream("finetune order", part->seed, name);
+    order_items(part->split == SPLIT_ELSEWHERE ? "elsewhere items" : "finetune items", task, part->seed, there,
+                queue->item);
+}
+
+/* One queue for each part, one after the other in the trainer's buffers. */
+static void queues_init(struct queue *queue, struct trainer *trainer, const struct world *world,
+                        const struct finetuning *part, int parts)
+{
+    size_t all = 0, at = 0;
+    for (int p = 0; p < parts; p++) all += (size_t)items_there(world, &part[p]);
+    trainer->item = memory_grow(trainer->item, &trainer->item_room, all, sizeof *trainer->item);
     trainer->order = memory_grow(trainer->order, &trainer->order_room, all, sizeof *trainer->order);
+    for (int p = 0; p < parts; p++) {
+        queue[p].item = trainer->item + at;
+        queue[p].order_of_now = trainer->order + at;
+        queue_init(&queue[p], trainer, world, &part[p]);
+        at += (size_t)items_there(world, &part[p]);
+    }
 }
 
 /* Item number `sample` since the first step; a batch may reach over the end of an epoch. */
-static int queue_item(struct queue *queue, struct trainer *trainer, uint64_t sample)
+static int queue_item(struct queue *queue, uint64_t sample)
 {
     uint64_t epoch = sample / queue->count;
     if (epoch != queue->epoch) {
         struct random_cursor cursor = random_at(queue->order, epoch);
-        random_permutation(&cursor, (uint32_t)queue->count, trainer->order);
+        random_permutation(&cursor, (uint32_t)queue->count, queue->order_of_now);
         queue->epoch = epoch;
     }
-    return (int)trainer->item[trainer->order[sample % queue->count]];
+    return (int)queue->item[queue->order_of_now[sample % queue->count]];
 }
 
-/* Training item `index` as sequence b of the batch. */
+/* Item `index` as sequence b of the batch. */
 static void add_item(struct trainer *trainer, const struct task_items *items, int index, int b)
 {
     int *start = trainer->start, length = task_items_read(items, index, trainer->window, &trainer->label[b]);
@@ -65,39 +97,58 @@ static struct batch batch_of(const struct trainer *trainer, int sequences)
         .sequences = sequences, .tokens = trainer->start[sequences], .start = trainer->start, .token = trainer->token};
 }
 
-static struct batch read_batch(struct trainer *trainer, struct queue *queue, int sequences, int64_t step)
+/* Batch number `number` of a queue. */
+static struct batch read_batch(struct trainer *trainer, struct queue *queue, int sequences, int64_t number)
 {
     double started = clock_seconds();
     profile_part(PROFILE_DATA);
     trainer->start[0] = 0;
     for (int b = 0; b < sequences; b++) {
-        uint64_t sample = (uint64_t)step * (uint64_t)sequences + (uint64_t)b;
-        add_item(trainer, &queue->items, queue_item(queue, trainer, sample), b);
+        uint64_t sample = (uint64_t)number * (uint64_t)sequences + (uint64_t)b;
+        add_item(trainer, &queue->items, queue_item(queue, sample), b);
     }
     trainer->data_seconds += clock_seconds() - started;
     return batch_of(trainer, sequences);
 }
 
+/* One step on the next batch of the queue whose turn it is. */
+static int take_step(struct trainer *trainer, struct queue *queue, int parts, const struct finetune_recipe *recipe,
+                     const struct chapter *chapter, struct state *state, struct error *err)
+{
+    int64_t step = state->step, turn = step - chapter->begin;
+    struct queue *next = &queue[turn % parts];
+    const struct readout *readout = &next->part->readout;
+    struct trained trained = {
+        .freeze = (int)recipe->freeze, .head = readout->kind == HEAD_LM ? -1 : readout->head, .skip = readout->skip};
+    struct batch batch = read_batch(trainer, next, (int)recipe->batch, turn / parts);
+    double loss = model_labels(trainer->model, state, &batch, readout, trainer->label, NULL,
+                               trainer_gradient(trainer, state), trained.freeze);
+    double rate = chapter->number > 0 ? constant_rate(recipe, step) : finetuning_rate(recipe, step);
+    struct update update = {&recipe->optimizer, rate, trained, chapter->stop};
+    return trainer_update(trainer, &update, loss, state, err);
+}
+
+int train_together(struct trainer *trainer, const struct world *world, const struct finetuning *part, int parts,
+                   train_pause_f *pause, void *context, struct state *state, struct error *err)
+{
+    const struct finetune_recipe *recipe = &part->recipe;
+    struct chapter chapter = part->chapter;
+    struct queue queue[PLACES_MAX];
+    CHECK(parts >= 1 && parts <= PLACES_MAX, "%d parts trained together", parts);
+    CHECK(recipe->batch <= trainer->most_sequences, "a batch of %lld in buffers for %d sequences",
+          (long long)recipe->batch, trainer->most_sequences);
+    if (chapter.number == 0) chapter = (struct chapter){.stop = recipe->steps};
+    trainer_prepare(trainer, state);
+    queues_init(queue, trainer, world, part, parts);
+    while (state->step < chapter.stop && !(pause && pause(context, state->step)))
+        TRY(take_step(trainer, queue, parts, recipe, &chapter, state, err));
+    return 0;
+}
+
 int train_finetune(struct trainer *trainer, const struct world *world, const struct finetuning *finetuning,
                    train_pause_f *pause, void *context, struct state *state, struct error *err)
 {
-    const struct finetune_recipe *recipe = &finetuning->recipe;
-    const struct readout *readout = &finetuning->readout;
-    struct trained trained = {
-        .freeze = (int)recipe->freeze, .head = readout->kind == HEAD_LM ? -1 : readout->head, .skip = readout->skip};
-    struct queue queue;
-    CHECK(recipe->batch <= trainer->most_sequences, "a batch of %lld in buffers for %d sequences",
-          (long long)recipe->batch, trainer->most_sequences);
-    trainer_prepare(trainer, state);
-    queue_init(&queue, trainer, world, finetuning);
-    while (state->step < recipe->steps && !(pause && pause(context, state->step))) {
-        struct batch batch = read_batch(trainer, &queue, (int)recipe->batch, state->step);
-        double loss = model_labels(trainer->model, state, &batch, readout, trainer->label, NULL,
-                                   trainer_gradient(trainer, state), trained.freeze);
-        struct update update = {&recipe->optimizer, finetuning_rate(recipe, state->step), trained, recipe->steps};
-        TRY(trainer_update(trainer, &update, loss, state, err));
-    }
-    return 0;
+    return train_together(trainer, world, finetuning, 1, pause, context, state, err);
 }
 
 /* ---- the gradient of a task, for its own sake ---- */
@@ -122,7 +173,8 @@ double train_task_gradient(struct trainer *trainer, const struct world *world, c
     CHECK(count >= 1 && batch >= 1 && batch <= trainer->most_sequences, "%d items, %d at once of %d", count, batch,
           trainer->most_sequences);
     trainer_fit(trainer, state);
-    choose_items(trainer, facts, seed);
+    trainer->item = memory_grow(trainer->item, &trainer->item_room, (size_t)facts->train_items, sizeof *trainer->item);
+    order_items("finetune items", facts, seed, facts->train_items, trainer->item);
     memset(gradient, 0, state->floats * sizeof *gradient);
     for (int from = 0; from < count; from += batch) {
         int sequences = count - from < batch ? count - from : batch;

@@ -16,6 +16,27 @@ struct task_items task_items_of(const struct world *world, int task, enum split 
     return items;
 }
 
+void task_items_relabel(struct task_items *items, enum label_kind labels, uint64_t seed)
+{
+    const struct task_facts *task = &world_facts(items->world)->task[items->task];
+    items->labels = labels;
+    items->noise = random_stream("noise labels", seed, task->name);
+    items->classes = task->classes;
+}
+
+static int label_of(const struct task_items *items, int index, int label)
+{
+    struct random_cursor cursor;
+    switch (items->labels) {
+    case LABELS_ROTATED: return (label + 1) % items->classes;
+    case LABELS_NOISE:
+        cursor = random_at(items->noise, (uint64_t)index);
+        return (int)random_below(&cursor, (uint32_t)items->classes);
+    case LABELS_TRUE: break;
+    }
+    return label;
+}
+
 int task_items_read(const struct task_items *items, int index, uint16_t *token, int *label)
 {
     struct item item = world_item(items->world, items->task, items->split, index);
@@ -23,6 +44,6 @@ int task_items_read(const struct task_items *items, int index, uint16_t *token, 
     int length = item.length < room ? item.length : room;
     memcpy(token, item.token, (size_t)length * sizeof *token);
     memcpy(token + length, items->prompt, (size_t)items->prompt_length * sizeof *token);
-    *label = item.label;
+    *label = label_of(items, index, item.label);
     return length + items->prompt_length;
 }

@@ -30,8 +30,8 @@ static struct batch read_batch(struct trainer *trainer, const struct world *worl
     int sequences = pretraining->batch;
     profile_part(PROFILE_DATA);
     trainer->start[0] = 0;
-    for (int b = 0; b < sequences; b++)
-        read_window(trainer, world, pretraining, (uint64_t)step * (uint64_t)sequences + (uint64_t)b, b);
+    uint64_t first = (uint64_t)(pretraining->steps_before + step) * (uint64_t)sequences;
+    for (int b = 0; b < sequences; b++) read_window(trainer, world, pretraining, first + (uint64_t)b, b);
     trainer->data_seconds += clock_seconds() - started;
     return (struct batch){.sequences = sequences,
                           .tokens = trainer->start[sequences],

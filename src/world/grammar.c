@@ -70,6 +70,7 @@ static void prefix_log_probability(const void *self, int domain, const uint16_t 
 static const struct grammar_item *item_at(const struct grammar *grammar, int task, enum split split, int index)
 {
     static const int first[] = {0, TRAIN_ITEMS, TRAIN_ITEMS + DEVELOPMENT_ITEMS};
+    if (split == SPLIT_ELSEWHERE) return &grammar->task[task].elsewhere[index];
     return &grammar->task[task].item[first[split] + index];
 }
 
@@ -145,7 +146,10 @@ static char *text(const void *self, const uint16_t *token, int length)
 static void destroy(void *self)
 {
     struct grammar *grammar = self;
-    for (int i = 0; i < grammar->tasks; i++) memory_free(grammar->task[i].item);
+    for (int i = 0; i < grammar->tasks; i++) {
+        memory_free(grammar->task[i].item);
+        memory_free(grammar->task[i].elsewhere);
+    }
     memory_free(grammar->task);
     memory_free(grammar->domain);
     memory_free(grammar);
@@ -198,6 +202,22 @@ static struct hash128 items_hash(const struct grammar_item *items, int count)
     return hasher_finish(&hasher);
 }
 
+static double mean_tokens(const struct grammar_item *items, int count)
+{
+    double tokens = 0;
+    for (int i = 0; i < count; i++) tokens += items[i].length;
+    return tokens / count;
+}
+
+static void fill_elsewhere_facts(const struct grammar_tasks *task, struct task_facts *facts)
+{
+    facts->elsewhere_items = ELSEWHERE_ITEMS;
+    facts->elsewhere_mean_tokens = mean_tokens(task->elsewhere, ELSEWHERE_ITEMS);
+    facts->elsewhere = items_hash(task->elsewhere, ELSEWHERE_ITEMS);
+    for (int i = 0; i < ELSEWHERE_ITEMS; i++)
+        if (task->elsewhere[i].length > facts->most_tokens) facts->most_tokens = task->elsewhere[i].length;
+}
+
 static void fill_task_facts(const struct grammar_tasks *task, struct task_facts *facts)
 {
     const struct grammar_item *test = task->item + TRAIN_ITEMS + DEVELOPMENT_ITEMS;
@@ -212,13 +232,13 @@ static void fill_task_facts(const struct grammar_tasks *task, struct task_facts 
         if (count > largest) largest = count;
     }
     facts->majority = (double)largest / TEST_ITEMS;
-    double tokens = 0;
-    for (int i = 0; i < TRAIN_ITEMS; i++) tokens += task->item[i].length;
-    facts->mean_tokens = tokens / TRAIN_ITEMS;
+    facts->mean_tokens = mean_tokens(task->item, TRAIN_ITEMS);
     for (int i = 0; i < ALL_ITEMS; i++)
         if (task->item[i].length > facts->most_tokens) facts->most_tokens = task->item[i].length;
     facts->training = items_hash(task->item, TRAIN_ITEMS);
+    facts->development = items_hash(task->item + TRAIN_ITEMS, DEVELOPMENT_ITEMS);
     facts->test = items_hash(test, TEST_ITEMS);
+    if (task->elsewhere) fill_elsewhere_facts(task, facts);
 }
 
 static int find_task(const char *name)
@@ -282,6 +302,7 @@ int grammar_create(const struct world_spec *spec, const char (*tasks)[NAME_MAX_B
     grammar->seed = spec->seed;
     grammar->domains = spec->domains;
     grammar->reserved = spec->task_domains;
+    grammar->elsewhere = spec->elsewhere;
     fill_domains(grammar);
     fill_domain_facts(grammar, domain);
     fill_tasks(grammar, tasks, task_count, task);

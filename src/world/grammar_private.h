@@ -250,23 +250,26 @@ struct grammar_item {
 struct grammar_tasks { /* of one task */
     enum grammar_task task;
     int classes;
-    struct grammar_item *item; /* train, development, test, one after the other */
+    struct grammar_item *item;      /* train, development, test, one after the other */
+    struct grammar_item *elsewhere; /* [ELSEWHERE_ITEMS], from the domains that pretraining may read; NULL: none */
 };
 enum {
     TRAIN_ITEMS = 10000,
     DEVELOPMENT_ITEMS = 1000,
     TEST_ITEMS = 2000,
+    ELSEWHERE_ITEMS = TRAIN_ITEMS,
     ALL_ITEMS = TRAIN_ITEMS + DEVELOPMENT_ITEMS + TEST_ITEMS
 };
 struct grammar {
     struct lexicon lexicon;
     uint64_t seed;
     int domains, reserved;
+    bool elsewhere;                /* tasks have items from other domains, where they can */
     struct grammar_domain *domain; /* [domains + reserved] */
     int tasks;
     struct grammar_tasks *task;
 };
-/* Fills task->item (memory_allocate). */
+/* Fills task->item and task->elsewhere (memory_allocate). */
 void grammar_task_fill(const struct grammar *grammar, struct grammar_tasks *task);
 
 #endif

@@ -78,7 +78,8 @@ static bool make_own(const struct grammar *grammar, const struct grammar_domain 
 }
 
 /* Hashes of the sentences that are there; a power of two, less than half full. */
-enum { SEEN_SLOTS = 32768 };
+enum { SEEN_SLOTS = 65536 };
+_Static_assert(2 * (ALL_ITEMS + ELSEWHERE_ITEMS) < SEEN_SLOTS, "the table of sentences is too full");
 static bool seen_before(uint64_t *seen, uint64_t hash)
 {
     size_t slot = hash >> 32 & (SEEN_SLOTS - 1);
@@ -97,15 +98,22 @@ static int label_at(struct random_stream stream, int classes, int item)
     return (int)order[item % classes];
 }
 
-static void fill_item(const struct grammar *grammar, enum grammar_task task, struct random_cursor *cursor,
-                      uint64_t *seen, struct grammar_item *item)
+/* Items elsewhere are like the others, but of the domains that pretraining may read. */
+static const struct grammar_domain *domain_of_item(const struct grammar *grammar, const struct task_rule *rule,
+                                                   int label, bool elsewhere, struct random_cursor *cursor)
+{
+    if (elsewhere) return &grammar->domain[random_below(cursor, (uint32_t)grammar->domains)];
+    int reserved = rule->block == LABELS_DOMAIN ? label : (int)random_below(cursor, (uint32_t)grammar->reserved);
+    return &grammar->domain[grammar->domains + reserved];
+}
+
+static void fill_item(const struct grammar *grammar, enum grammar_task task, bool elsewhere,
+                      struct random_cursor *cursor, uint64_t *seen, struct grammar_item *item)
 {
     const struct task_rule *rule = &task_rules[task];
     struct sentence sentence;
     for (int tries = 0; tries < 100000; tries++) {
-        int reserved =
-            rule->block == LABELS_DOMAIN ? item->label : (int)random_below(cursor, (uint32_t)grammar->reserved);
-        const struct grammar_domain *domain = &grammar->domain[grammar->domains + reserved];
+        const struct grammar_domain *domain = domain_of_item(grammar, rule, item->label, elsewhere, cursor);
         if (!rule->build(grammar, domain, cursor, item->label, &sentence)) continue;
         if (!make_own(grammar, domain, cursor, task, &sentence)) continue;
         if (seen_before(seen, sentence_hash(&sentence).high | 1)) continue;
@@ -116,23 +124,32 @@ static void fill_item(const struct grammar *grammar, enum grammar_task task, str
     CHECK(false, "task %s: no sentence for label %d", rule->name, item->label);
 }
 
+static void fill_split(const struct grammar *grammar, const struct grammar_tasks *task, enum split split, int items,
+                       uint64_t *seen, struct grammar_item *item)
+{
+    char key[NAME_MAX_BYTES];
+    snprintf(key, sizeof key, "%s/%d", task_rules[task->task].name, (int)split);
+    struct random_stream labels = random_stream("grammar labels", grammar->seed, key);
+    struct random_stream stream = random_stream("grammar items", grammar->seed, key);
+    for (int i = 0; i < items; i++, item++) {
+        item->label = (uint8_t)label_at(labels, task->classes, i);
+        struct random_cursor cursor = random_at(stream, (uint64_t)i);
+        fill_item(grammar, task->task, split == SPLIT_ELSEWHERE, &cursor, seen, item);
+    }
+}
+
+/* Which reserved domain a sentence is from cannot be asked of a sentence that is from none; items elsewhere come last,
+ * so that the others do not depend on them. */
 void grammar_task_fill(const struct grammar *grammar, struct grammar_tasks *task)
 {
-    static const int items[] = {TRAIN_ITEMS, DEVELOPMENT_ITEMS, TEST_ITEMS};
-    const char *name = task_rules[task->task].name;
     uint64_t *seen = memory_array(SEEN_SLOTS, sizeof *seen);
-    task->item = memory_array(ALL_ITEMS, sizeof *task->item);
-    struct grammar_item *item = task->item;
-    for (int split = 0; split < 3; split++) {
-        char key[NAME_MAX_BYTES];
-        snprintf(key, sizeof key, "%s/%d", name, split);
-        struct random_stream labels = random_stream("grammar labels", grammar->seed, key);
-        struct random_stream stream = random_stream("grammar items", grammar->seed, key);
-        for (int i = 0; i < items[split]; i++, item++) {
-            item->label = (uint8_t)label_at(labels, task->classes, i);
-            struct random_cursor cursor = random_at(stream, (uint64_t)i);
-            fill_item(grammar, task->task, &cursor, seen, item);
-        }
+    struct grammar_item *item = task->item = memory_array(ALL_ITEMS, sizeof *task->item);
+    fill_split(grammar, task, SPLIT_TRAIN, TRAIN_ITEMS, seen, item);
+    fill_split(grammar, task, SPLIT_DEVELOPMENT, DEVELOPMENT_ITEMS, seen, item + TRAIN_ITEMS);
+    fill_split(grammar, task, SPLIT_TEST, TEST_ITEMS, seen, item + TRAIN_ITEMS + DEVELOPMENT_ITEMS);
+    if (grammar->elsewhere && task->task != TASK_DOMAIN) {
+        task->elsewhere = memory_array(ELSEWHERE_ITEMS, sizeof *task->elsewhere);
+        fill_split(grammar, task, SPLIT_ELSEWHERE, ELSEWHERE_ITEMS, seen, task->elsewhere);
     }
     memory_free(seen);
 }

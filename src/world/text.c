@@ -200,6 +200,7 @@ static struct task_facts task_facts_of(const struct text_task *task)
                                .test_items = task->test_items,
                                .majority = majority_of(task),
                                .training = task->training_hash,
+                               .development = task->development_hash,
                                .test = task->test_hash};
     int64_t tokens = 0;
     memcpy(facts.name, task->name, sizeof facts.name);

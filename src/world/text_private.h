@@ -157,7 +157,7 @@ struct text_task { /* zero before loading */
     struct token_list tokens;
     struct text_item *items; /* [train + development + test] */
     int train_items, development_items, test_items;
-    struct hash128 training_hash, test_hash;
+    struct hash128 training_hash, development_hash, test_hash;
 };
 void text_task_load(struct text_task *task, const struct world_spec *spec, const struct text_source *source,
                     struct complaints *complaints);

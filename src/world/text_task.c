@@ -156,19 +156,20 @@ static void development_quota(struct text_task *task, int quota[CLASSES_MAX])
 static void add_training_items(struct text_task *task, const struct tokenizer *tokenizer, uint64_t seed, int context)
 {
     int quota[CLASSES_MAX], train = 0, development = 0;
-    struct hasher hasher, unused;
+    struct hasher hasher, developing;
     uint32_t *order = shuffled("text task train", seed, task->name, task->train.count);
     development_quota(task, quota);
     hasher_init(&hasher, "training items");
-    hasher_init(&unused, "development items");
+    hasher_init(&developing, "development items");
     for (size_t i = 0; i < task->train.count; i++) {
         const struct task_line *line = &task->train.line[order[i]];
         if (quota[label_of(task, line->label)]-- > 0)
-            add_item(task, line, tokenizer, context, &task->items[task->train_items + development++], &unused);
+            add_item(task, line, tokenizer, context, &task->items[task->train_items + development++], &developing);
         else
             add_item(task, line, tokenizer, context, &task->items[train++], &hasher);
     }
     task->training_hash = hasher_finish(&hasher);
+    task->development_hash = hasher_finish(&developing);
     memory_free(order);
 }
 

@@ -148,6 +148,7 @@ static const struct task_facts *task_of(const struct world *world, int task)
 static int split_items(const struct task_facts *facts, enum split split)
 {
     if (split == SPLIT_TRAIN) return facts->train_items;
+    if (split == SPLIT_ELSEWHERE) return facts->elsewhere_items;
     return split == SPLIT_TEST ? facts->test_items : facts->development_items;
 }
 

@@ -17,7 +17,7 @@ ROOMS = {
     "kernels": "base",
     "model": "base spec kernels",
     "train": "base spec world model",
-    "measure": "base spec world model train",
+    "measure": "base spec world kernels model train",
     "stage": "base spec config plan world model train measure",
     "store": "base spec config plan model",
     "schedule": "base spec plan ledger stage store",

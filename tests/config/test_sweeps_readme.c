@@ -48,13 +48,14 @@ static void every_setting_stands_in_the_readme_as_in_the_table(void **state)
 static void the_readme_has_no_setting_that_does_not_exist(void **state)
 {
     (void)state;
-    static const char *const sections[] = {"model.", "pretrain.", "finetune.", "evaluate.", "mediators."};
+    static const char *const sections[] = {"model.",     "pretrain.",   "finetune.", "evaluate.", "mediators.",
+                                           "codelength.", "frontier.", "recovery.", "probes.",   "similarity."};
     char *text = readme();
     int rows = 0;
     for (const char *at = text; (at = strstr(at, "\n| `")); at++) {
         char path[128];
         if (sscanf(at, "\n| `%127[^`]`", path) != 1 || strcmp(path, "model.sizes") == 0) continue;
-        for (int s = 0; s < (int)(sizeof sections / sizeof *sections); s++) {
+        for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
             if (strncmp(path, sections[s], strlen(sections[s])) != 0) continue;
             rows++;
             if (setting_find(path) < 0) fail_msg("%s is documented but no setting", path);

@@ -52,6 +52,21 @@ def five_ranks_give_the_same_file():
     same_on(5)
 
 
+ALL = {"measure": "all", "size": "[nano, micro]", "tokens": "[0, 2Ki]", "variety": "[2]", "seed": 1,
+       "more": "probes: {items: 64}\nsimilarity: {stimuli: 40}\n"}
+
+
+@sentence
+def all_instruments_together_give_the_same_file_on_any_number_of_ranks():
+    alone = run_sweep(FOLDER, "all instruments", sweep_text(**ALL))
+    assert dimensions(alone, "first_probe_accuracy_last")[-2:] == ["layer", "probed"]
+    for name in ("pretrained_probe_accuracy_mean", "second_rsa_mean", "second_cka_last"):
+        values = variable(alone, name)
+        assert ((values >= 0) & (values <= 1)).any(), (name, values)
+    for ranks in (2, 3, 5):
+        expect_equal(alone, run_sweep(FOLDER, f"all instruments {ranks}", sweep_text(**ALL), ranks=ranks))
+
+
 @sentence
 def no_sharing_gives_the_same_file_for_more_steps():
     results = run_sweep(FOLDER, "no sharing", sweep_text(), "--no-sharing")

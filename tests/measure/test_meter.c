@@ -121,6 +121,34 @@ static void scores_agree_with_one_item_at_a_time(void **unused)
     }
 }
 
+/* The bits of each item by itself; the items asked for, not the first ones. */
+static void a_code_takes_the_bits_of_the_items_asked_for_each_by_itself(void **unused)
+{
+    (void)unused;
+    static const uint32_t item[] = {7, 49, 0, 13, 7, 22};
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct meter *meter = meter_create(&shape);
+    struct model *model = model_create(&shape, FAKE_CONTEXT, 1, false);
+    struct state *state = fresh(&shape);
+    struct readout readout = readout_of(HEAD_PER_TASK, 3);
+    double bits = 0;
+    for (int i = 0; i < 6; i++) {
+        struct item of = world_item(NULL, 1, SPLIT_TRAIN, (int)item[i]);
+        const int start[] = {0, of.length};
+        float log_p[3];
+        model_labels(model, state, &(struct batch){1, of.length, start, of.token, NULL}, &readout, &of.label, log_p,
+                     NULL, 0);
+        bits -= log2(exp((double)log_p[of.label]));
+    }
+    double code = measure_code(meter, NULL, state, 1, &readout, item, 6);
+    assert_true(bits > 1 && fabs(code - bits) < 1e-5 * bits);
+    assert_true(fabs(measure_code(meter, NULL, state, 1, &readout, item + 1, 5) - bits) > 1e-2); /* planted */
+    assert_true(measure_code(meter, NULL, state, 1, &readout, item, 0) == 0);
+    model_destroy(&model);
+    meter_destroy(&meter);
+    state_destroy(&state);
+}
+
 static void log_odds_stay_finite_where_the_probability_rounds_to_one(void **unused)
 {
     (void)unused;
@@ -200,6 +228,7 @@ int main(void)
         cmocka_unit_test(lm_loss_is_the_mean_over_windows),
         cmocka_unit_test(masked_loss_is_repeatable_and_depends_on_the_domain),
         cmocka_unit_test(scores_agree_with_one_item_at_a_time),
+        cmocka_unit_test(a_code_takes_the_bits_of_the_items_asked_for_each_by_itself),
         cmocka_unit_test(log_odds_stay_finite_where_the_probability_rounds_to_one),
         cmocka_unit_test(measuring_allocates_nothing_and_changes_nothing),
         cmocka_unit_test(displacement_is_relative_and_by_layer),

@@ -349,8 +349,8 @@ static void batches_that_do_not_fit_are_refused(void **unused)
     const struct batch too_long = {2, TOKENS, long_start, bench.token, bench.target};
     const struct batch empty = {3, TOKENS, empty_start, bench.token, bench.target};
     const struct batch not_filled = {2, TOKENS, short_start, bench.token, bench.target};
-    assert_false(is_refused(&bench, &bench.batch, NULL, 2));
-    assert_true(is_refused(&bench, &bench.batch, NULL, 3));           /* two blocks, three frozen */
+    assert_false(is_refused(&bench, &bench.batch, NULL, 3));          /* two blocks and the final norm frozen */
+    assert_true(is_refused(&bench, &bench.batch, NULL, 4));           /* there is no more */
     assert_true(is_refused(&bench, &bench.batch, bench.gradient, 0)); /* no room for the way back */
     assert_true(is_refused(&bench, &too_long, NULL, 0));
     assert_true(is_refused(&bench, &empty, NULL, 0));

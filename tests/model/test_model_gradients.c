@@ -145,6 +145,8 @@ static void frozen_layers_get_no_gradient_and_the_others_the_whole(void **unused
         assert_true(check(OBJECTIVE_CAUSAL, false, NULL, freeze, 0) < 2e-5);
     }
     assert_true(check(OBJECTIVE_CAUSAL, true, &head, 1, 0) < 2e-5);
+    assert_true(check(OBJECTIVE_CAUSAL, false, &head, 4, 0) < 2e-5); /* the final norm too: the head alone */
+    assert_true(check(OBJECTIVE_MASKED, true, &head, 4, 0) < 2e-5);
 }
 
 /* Blocks that are left out get no gradient: the differences of the reference are 0 there, and so must ours be. */

@@ -42,6 +42,30 @@ static void data_too_short_for_the_amount_is_refused(void **context)
     planned_reset(&planned);
 }
 
+/* 1Mi of 1,200,000 tokens at most: enough for pretraining, not for the 150 steps of 32 x 64 tokens after it. */
+static void data_too_short_for_the_reading_of_recovery_is_refused(void **context)
+{
+    (void)context;
+    struct world_facts facts = *facts_of_tests();
+    struct domain_facts domain[10];
+    struct planned planned;
+    struct error err = {0};
+    memcpy(domain, facts.domain, sizeof domain);
+    for (int d = 0; d < 10; d++) domain[d].tokens = 1200000;
+    facts.domain = domain;
+    const char *without = SWEEP("axes: {tokens: [1Mi], variety: [1], seed: 1}\nmeasure: [frontier]\n");
+    if (plan_try(without, &facts, &planned, &err) != 0) fail_msg("%s", err.text);
+    planned_reset(&planned);
+    const char *with = SWEEP("axes: {tokens: [1Mi], variety: [1], seed: 1}\nmeasure: [recovery]\n");
+    assert_refused(with, &facts,
+                   "the amount 1Mi at variety 1, with the 307200 in all that is read on after it by recovery or "
+                   "more_pretraining, reads 1355776 tokens of each domain");
+    assert_refused(with, &facts,
+                   "has 1200000; lower the amount, recovery.steps or finetune.second.steps, raise the variety, or set "
+                   "pretrain.unique to at "
+                   "most 1200000");
+}
+
 static void items_that_do_not_fit_the_context_are_refused(void **context)
 {
     (void)context;
@@ -72,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_amount_shorter_than_its_warm_up_is_refused),
         cmocka_unit_test(data_too_short_for_the_amount_is_refused),
+        cmocka_unit_test(data_too_short_for_the_reading_of_recovery_is_refused),
         cmocka_unit_test(items_that_do_not_fit_the_context_are_refused),
         cmocka_unit_test(fewer_training_items_than_asked_are_refused),
         cmocka_unit_test(each_complaint_is_made_once),

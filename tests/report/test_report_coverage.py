@@ -2,6 +2,7 @@
 truth in 92 to 98 % of the files, and fewer than 5 % of the verdicts may be false.  Undecided is never false."""
 
 import collections
+import math
 import multiprocessing
 import os
 import sys
@@ -14,7 +15,9 @@ import synthetic_results as synthetic  # noqa: E402
 from palimpsest_report import lm_loss, verdicts  # noqa: E402
 from sentences import run_sentences, sentence  # noqa: E402
 
-LEAST, MOST, FALSE = 0.92, 0.98, 0.05
+# Of 500 files; fewer are allowed so much more that chance explains: the difference of two standard errors of a share of 95 %.
+SLACK = 2 * math.sqrt(0.95 * 0.05) * max(0.0, 1 / math.sqrt(FILES) - 1 / math.sqrt(500))
+LEAST, MOST, FALSE = 0.92 - SLACK, 0.98 + SLACK, 0.05 + SLACK
 AXES = ["size", "tokens", "variety"]
 LOSS = synthetic.CLAIMS[3]
 

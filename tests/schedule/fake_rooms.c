@@ -75,6 +75,13 @@ static bool sleep_in_steps(train_pause_f *pause, void *context, int64_t first, i
     return false;
 }
 
+bool stage_can_continue(const struct assignment *assignment, const struct state *begun)
+{
+    (void)assignment;
+    (void)begun;
+    return !fake.looked_otherwise;
+}
+
 int stage_run(struct workshop *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
               train_pause_f *pause, void *context, struct stage_result *result, struct error *err)
 {

@@ -64,6 +64,23 @@ static void a_stage_longer_than_every_time_limit_is_done_in_pieces(void **unused
     end();
 }
 
+static void what_cannot_be_continued_is_begun_again_and_cleared_away(void **unused)
+{
+    (void)unused;
+    begin();
+    fake.seconds = 0.2;
+    assert_int_equal(trial_run(plan, 0.15, false, &certificate, &err), -1);
+    assert_int_equal(err.kind, ERROR_STOPPED);
+    MPI_Barrier(MPI_COMM_WORLD);
+    assert_true(fake_checkpoints(trial_path, plan) > 0);
+    int before = sum(trial_log().begun);
+    fake.seconds = 0.01;
+    fake.looked_otherwise = true;
+    run_to_the_end();
+    assert_int_equal(sum(trial_log().begun), before);
+    end();
+}
+
 static void a_long_stage_leaves_checkpoints_on_its_way_and_goes_on_from_them(void **unused)
 {
     (void)unused;
@@ -178,6 +195,7 @@ int main(int argc, char **argv)
     trial_start(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stage_longer_than_every_time_limit_is_done_in_pieces),
+        cmocka_unit_test(what_cannot_be_continued_is_begun_again_and_cleared_away),
         cmocka_unit_test(a_long_stage_leaves_checkpoints_on_its_way_and_goes_on_from_them),
         cmocka_unit_test(one_death_has_no_consequence),
         cmocka_unit_test(a_stage_that_got_further_than_at_its_last_death_runs_among_others),

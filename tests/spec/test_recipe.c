@@ -125,6 +125,45 @@ static void every_step_belongs_to_the_first_point_that_ends_at_or_after_it(void 
 }
 
 /* Every field that a group asks for has its place, and places neither overlap nor leave gaps. */
+static void looks_come_ever_further_apart_up_to_the_last_step(void **context)
+{
+    (void)context;
+    static const int64_t usual[] = {0, 2, 9, 21, 38, 59, 84, 115, 150}, few[] = {0, 1, 2, 3, 4, 5, 6, 6, 6};
+    for (int k = 0; k <= 8; k++) {
+        assert_int_equal(look_step(150, 8, k), usual[k]); /* 150 x (k / 8)^2, rounded */
+        assert_int_equal(look_step(6, 8, k), few[k]);     /* one after every step, and the end again */
+    }
+    for (int64_t steps = 1; steps < 1000; steps++)
+        for (int looks = 1; looks <= LOOKS_MAX; looks++) {
+            assert_int_equal(look_step(steps, looks, 0), 0);
+            assert_int_equal(look_step(steps, looks, looks), steps);
+            for (int k = 1; k <= looks; k++) {
+                int64_t before = look_step(steps, looks, k - 1);
+                assert_true(before == steps ||
+                            look_step(steps, looks, k) > before); /* no two on the way fall together */
+            }
+        }
+    assert_int_equal(look_step(1000000000, LOOKS_MAX, LOOKS_MAX), 1000000000);
+}
+
+static void recovery_warms_up_anew_to_its_own_rate_and_cools_down_nowhere(void **context)
+{
+    (void)context;
+    struct settings settings;
+    settings_standard(&settings);
+    settings.recovery.steps = 40;
+    settings.recovery.warmup = 0.25;
+    settings.recovery.learning_rate = 0.125;
+    settings.pretrain.optimizer.weight_decay = 0.5;
+    struct model_shape shape = shape_of(&settings, 100);
+    struct schedule_steps steps = recovery_schedule_of(&settings, &shape);
+    struct optimizer_recipe optimizer = recovery_optimizer_of(&settings);
+    assert_true(steps.warmup == 10 && steps.trunk == 40 && steps.cooldown == 0);
+    assert_true(steps.tokens_per_step == settings.pretrain.batch * shape.context);
+    assert_true(optimizer.learning_rate == 0.125 && optimizer.weight_decay == 0.5);
+    assert_true(settings.pretrain.optimizer.learning_rate == 0.002);
+}
+
 static void fields_of_a_record_stand_one_after_the_other(void **context)
 {
     (void)context;
@@ -146,6 +185,44 @@ static void fields_of_a_record_stand_one_after_the_other(void **context)
         }
 }
 
+static void blocks_of_a_code_grow_by_the_factor_and_end_at_the_last_item(void **context)
+{
+    (void)context;
+    struct settings settings = {.codelength = {.first = 3, .growth = 1.5}};
+    static const int64_t expected[] = {3, 5, 8, 12, 18, 27, 40}; /* 4.5, 7.5, 40.5: halves go up */
+    int64_t end[BLOCKS_MAX];
+    assert_int_equal(codelength_blocks(&settings, 40, end), 7);
+    assert_memory_equal(end, expected, sizeof expected);
+    assert_int_equal(codelength_blocks(&settings, 3, end), 1);
+    settings.codelength.growth = 1.0000001; /* one item more at least */
+    assert_int_equal(codelength_blocks(&settings, 2 + BLOCKS_MAX, end), BLOCKS_MAX);
+    for (int b = 0; b < BLOCKS_MAX; b++) assert_int_equal(end[b], 3 + b);
+    assert_int_equal(codelength_blocks(&settings, 3 + BLOCKS_MAX, end), BLOCKS_MAX + 1);
+}
+
+static void recipes_of_branches_are_those_of_their_places(void **context)
+{
+    (void)context;
+    struct settings settings;
+    settings_standard(&settings);
+    settings.first.steps = 10;
+    settings.second = (struct finetune_recipe){.batch = 3, .steps = 20, .optimizer = {.learning_rate = 0.5}};
+    settings.codelength.steps = 7;
+    for (int branch = 0; branch < BRANCHES; branch++) {
+        struct finetune_recipe recipe = branch_recipe((enum branch)branch, &settings, 3);
+        bool none = branch == BRANCH_TRANSFER || branch == BRANCH_MORE_PRETRAINING || branch == BRANCH_AFTER_FIRST ||
+                    branch == BRANCH_AFTER_LAST;
+        bool again = branch == BRANCH_RELEARNT || branch == BRANCH_RELEARNT_HEAD;
+        bool first = branch == BRANCH_JOINT || branch == BRANCH_PREQUENTIAL_FIRST || again;
+        bool coded = branch == BRANCH_PREQUENTIAL_FIRST || branch == BRANCH_PREQUENTIAL_LAST;
+        int64_t steps = branch == BRANCH_JOINT ? 10 + 2 * 20 : coded ? 7 : again ? 10 : 20;
+        double rate = branch == BRANCH_RATE_ZERO ? 0 : 0.5;
+        assert_int_equal(recipe.steps, none ? 0 : steps);
+        assert_int_equal(recipe.batch, none ? 0 : first ? settings.first.batch : 3);
+        if (!none && !first) assert_true(recipe.optimizer.learning_rate == rate);
+    }
+}
+
 static void the_table_of_fields_is_in_the_order_of_its_ids_and_names_are_unique(void **context)
 {
     (void)context;
@@ -165,7 +242,11 @@ int main(void)
         cmocka_unit_test(amounts_and_cooldowns_are_whole_steps_and_at_least_one),
         cmocka_unit_test(relative_amounts_are_multiples_of_the_parameters_without_embeddings),
         cmocka_unit_test(every_step_belongs_to_the_first_point_that_ends_at_or_after_it),
+        cmocka_unit_test(looks_come_ever_further_apart_up_to_the_last_step),
+        cmocka_unit_test(recovery_warms_up_anew_to_its_own_rate_and_cools_down_nowhere),
         cmocka_unit_test(fields_of_a_record_stand_one_after_the_other),
+        cmocka_unit_test(blocks_of_a_code_grow_by_the_factor_and_end_at_the_last_item),
+        cmocka_unit_test(recipes_of_branches_are_those_of_their_places),
         cmocka_unit_test(the_table_of_fields_is_in_the_order_of_its_ids_and_names_are_unique),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,8 +12,10 @@ static const char sweep[] =
     "name: t\nworld: {kind: grammar, domains: 4, task_domains: 2}\ntasks: [tense, subject_number]\n"
     "model: {context: 32, sizes: {a: {layers: 2, width: 8, heads: 2}}}\n"
     "pretrain: {batch: 4, warmup: 256}\nevaluate: {tokens: 128, items: 64}\n"
-    "finetune: {batch: 4, steps: 6, learning_rate: 1e-2}\n"
-    "axes: {tokens: [2Ki, 4Ki], variety: [2], model.objective: [causal, masked], seed: 1}\nmeasure: all\n";
+    "finetune: {batch: 4, steps: 6, learning_rate: 1e-2, train_items: 64}\n"
+    "codelength: {first: 8, steps: 2}\n"
+    "axes: {tokens: [2Ki, 4Ki], variety: [2], model.objective: [causal, masked], seed: 1}\n"
+    "measure: all\nrecovery: {steps: 5}\nevaluate.looks: 4\n";
 
 struct stop_at {
     int64_t step;

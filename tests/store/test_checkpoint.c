@@ -38,6 +38,12 @@ static struct state *make_state(bool moments, int heads)
     state->trace.loss_sum[POINTS_MAX - 1] = 0.1;
     state->trace.norm_sum[LAYERS_MAX + 1] = 0.2;
     state->trace.loss_count[3] = 5;
+    state->trace.looks.of = (struct hash128){.low = 1ull << 63, .high = 3};
+    state->trace.looks.count = 7;
+    state->trace.looks.lm_loss[LOOKS_MAX - 1] = 2.5;
+    state->trace.looks.accuracy[PLACES_MAX - 1][LOOKS_MAX - 1] = 0.3;
+    state->trace.looks.loss[1][2] = 0.4;
+    state->history.first_steps = 12.5;
     state->history.lm_losses = 3;
     state->history.lm_loss[2] = 4.5;
     state->history.accuracy[1][0] = 0.75;

@@ -26,7 +26,8 @@ def dimensions_are_the_axes_by_name_and_labels_select():
     for engine in ENGINES:
         with xarray.open_dataset(WHOLE, engine=engine) as data:
             assert dict(data.sizes) == {"size": 2, "tokens": 3, "variety": 2, "pair": 3, "seed": 2, "task": 3, "domain": 6,
-                                        "layer": 5, "point": 15}
+                                        "layer": 5, "point": 15, "restored": 5, "prompt": 3, "noise": 4, "block": 3,
+                                        "probed": 3, "progress": 9}
             assert data.forgetting.dims == ("size", "tokens", "variety", "pair", "seed")
             assert data.first_accuracy.dims == ("size", "tokens", "variety", "task", "seed")
             assert data.second_displacement.dims == ("size", "tokens", "variety", "pair", "seed", "layer")

@@ -59,6 +59,14 @@ static void fine_tuning_warms_up_and_decays_to_zero(void **unused)
     NEAR(finetuning_rate(&r, 10), 0);
 }
 
+static void a_constant_rate_warms_up_alike_and_stays(void **unused)
+{
+    (void)unused;
+    struct finetune_recipe r = {.steps = 10, .warmup = 0.2, .optimizer = {.learning_rate = 0.8}};
+    NEAR(constant_rate(&r, 0), 0.4);
+    for (int64_t step = 1; step < 40; step++) NEAR(constant_rate(&r, step), 0.8); /* past the steps of the recipe too */
+}
+
 static void warm_up_over_all_or_none_of_the_steps_is_no_division_by_zero(void **unused)
 {
     (void)unused;
@@ -77,6 +85,7 @@ int main(void)
         cmocka_unit_test(the_trunk_is_constant_whatever_the_amount),
         cmocka_unit_test(the_cooldown_falls_by_the_square_root),
         cmocka_unit_test(fine_tuning_warms_up_and_decays_to_zero),
+        cmocka_unit_test(a_constant_rate_warms_up_alike_and_stays),
         cmocka_unit_test(warm_up_over_all_or_none_of_the_steps_is_no_division_by_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,33 @@ static void a_step_on_a_given_batch_is_a_step_of_pretraining(void **unused)
     trainer_destroy(&trainer);
 }
 
+/* Step s reads what step steps_before + s of the stream is, and not one before or after it. */
+static void reading_goes_on_after_what_was_read_before(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct trainer *trainer = trainer_for(&shape);
+    struct pretraining pretraining = pretraining_of(1e-2);
+    struct state *read = fresh(&shape);
+    struct error err = {0};
+    int start[13];
+    uint16_t token[12 * FAKE_CONTEXT];
+    int32_t target[12 * FAKE_CONTEXT];
+    pretraining.steps_before = 7;
+    assert_int_equal(train_pretrain(trainer, NULL, &pretraining, 4, NULL, NULL, read, &err), 0);
+    for (int64_t before = 6; before <= 8; before++) {
+        struct state *given = fresh(&shape);
+        for (int64_t step = 0; step < 4; step++) {
+            struct batch batch = fake_batch(&pretraining, before + step, start, token, target);
+            assert_int_equal(train_pretrain_batch(trainer, &pretraining, &batch, 4, given, &err), 0);
+        }
+        assert_true(hash_equal(state_hash(read), state_hash(given)) == (before == 7));
+        state_destroy(&given);
+    }
+    state_destroy(&read);
+    trainer_destroy(&trainer);
+}
+
 static void pretraining_lowers_the_loss_and_traces_it(void **unused)
 {
     (void)unused;
@@ -230,6 +257,68 @@ static void fine_tuning_learns_by_every_head_and_cut_anywhere_gives_the_same_bit
     }
 }
 
+static bool tensor_moved(const struct state *a, const struct state *b, const char *name)
+{
+    const struct tensor *t = state_tensor(a, name);
+    size_t count = (size_t)t->rows * (size_t)(t->columns ? t->columns : 1);
+    return memcmp(a->values + t->offset, b->values + t->offset, count * sizeof(float)) != 0;
+}
+
+/* Two parts in turn are, step by step, one part after the other on batches of its own. */
+static void parts_take_turns_and_each_reads_its_own_batches(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct finetuning part[2] = {finetuning_of(0, HEAD_PER_TASK), finetuning_of(1, HEAD_PER_TASK)};
+    struct trainer *trainer = trainer_for(&shape);
+    struct state *together = fresh(&shape), *cut = fresh(&shape), *one = fresh(&shape), *same = fresh(&shape);
+    int64_t when = 7;
+    part[1].place = 1;
+    train_together(trainer, NULL, part, 2, NULL, NULL, together, NULL);
+    train_together(trainer, NULL, part, 2, pause_at, &when, cut, NULL);
+    assert_int_equal(cut->step, 7);
+    train_together(trainer, NULL, part, 2, NULL, NULL, cut, NULL);
+    assert_same(together, cut);
+    assert_true(tensor_moved(together, one, "heads.rise.weight") && tensor_moved(together, one, "heads.third.weight"));
+    when = 1; /* the first step is the first part's alone */
+    train_together(trainer, NULL, part, 2, pause_at, &when, one, NULL);
+    when = 1;
+    train_finetune(trainer, NULL, &part[0], pause_at, &when, same, NULL);
+    assert_true(one->step == 1 && same->step == 1);
+    assert_same(one, same);
+    state_destroy(&together);
+    state_destroy(&cut);
+    state_destroy(&one);
+    state_destroy(&same);
+    trainer_destroy(&trainer);
+}
+
+/* Each chapter starts an epoch of its own items, and knows nothing of where others end. */
+static void chapters_have_their_own_items_and_one_rate(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct finetuning first = finetuning_of(0, HEAD_PER_TASK), second = first, number = first, begin = first;
+    struct trainer *trainer = trainer_for(&shape);
+    struct state *state[3];
+    first.chapter = (struct chapter){.number = 1, .items = 5, .stop = 4};
+    second.chapter = (struct chapter){.number = 2, .items = 9, .begin = 4, .stop = 8};
+    number.chapter = (struct chapter){.number = 3, .items = 9, .begin = 4, .stop = 8};
+    begin.chapter = (struct chapter){.number = 2, .items = 9, .begin = 3, .stop = 8};
+    const struct finetuning *then[3] = {&second, &number, &begin};
+    for (int i = 0; i < 3; i++) {
+        state[i] = fresh(&shape);
+        assert_int_equal(train_finetune(trainer, NULL, &first, NULL, NULL, state[i], NULL), 0);
+        assert_int_equal(state[i]->step, 4);
+        assert_int_equal(train_finetune(trainer, NULL, then[i], NULL, NULL, state[i], NULL), 0);
+        assert_int_equal(state[i]->step, 8);
+        assert_int_equal(state[i]->trace.steps, 8);
+        if (i > 0) assert_false(hash_equal(state_hash(state[0]), state_hash(state[i])));
+    }
+    for (int i = 0; i < 3; i++) state_destroy(&state[i]);
+    trainer_destroy(&trainer);
+}
+
 static void fine_tuning_forgets_moments_and_trace_of_what_was_before(void **unused)
 {
     (void)unused;
@@ -271,13 +360,6 @@ static void the_whole_gradient_is_clipped_to_the_norm(void **unused)
     trainer_destroy(&trainer);
 }
 
-static bool tensor_moved(const struct state *a, const struct state *b, const char *name)
-{
-    const struct tensor *t = state_tensor(a, name);
-    size_t count = (size_t)t->rows * (size_t)(t->columns ? t->columns : 1);
-    return memcmp(a->values + t->offset, b->values + t->offset, count * sizeof(float)) != 0;
-}
-
 static void fine_tuning_leaves_other_heads_and_frozen_layers_alone(void **unused)
 {
     (void)unused;
@@ -317,6 +399,26 @@ static void fine_tuning_below_a_block_leaves_that_block_alone(void **unused)
     assert_false(tensor_moved(state, before, "h.1.ln_1.bias"));
     assert_true(tensor_moved(state, before, "ln_f.weight"));
     assert_true(state->trace.norm_sum[1] > 0 && state->trace.norm_sum[2] == 0 && state->trace.norm_sum[3] > 0);
+    state_destroy(&before);
+    state_destroy(&state);
+    trainer_destroy(&trainer);
+}
+
+static void with_all_layers_frozen_the_head_learns_alone(void **unused)
+{
+    (void)unused;
+    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct finetuning finetuning = finetuning_of(1, HEAD_PER_TASK);
+    finetuning.recipe.freeze = shape.layers + 1;
+    finetuning.recipe.steps = 60;
+    struct trainer *trainer = trainer_for(&shape);
+    struct state *before = fresh(&shape), *state = fresh(&shape);
+    train_finetune(trainer, NULL, &finetuning, NULL, NULL, state, NULL);
+    for (int i = 0; i < state->tensors; i++) {
+        bool own = strncmp(state->tensor[i].name, "heads.third", 11) == 0;
+        assert_true(tensor_moved(state, before, state->tensor[i].name) == own);
+    }
+    assert_true(mean_loss(state, 9, 11) < mean_loss(state, 0, 2));
     state_destroy(&before);
     state_destroy(&state);
     trainer_destroy(&trainer);
@@ -424,28 +526,10 @@ static void a_learning_rate_that_is_far_too_high_ends_as_a_failed_stage(void **u
     trainer_destroy(&trainer);
 }
 
-static void label_words_are_asked_for_after_the_prompt(void **unused)
-{
-    (void)unused;
-    uint16_t token[FAKE_CONTEXT];
-    int label;
-    for (int objective = 0; objective < 2; objective++) {
-        struct model_shape shape = shape_with((enum objective)objective);
-        struct readout readout = {.kind = HEAD_LM, .classes = 2};
-        struct task_items items = task_items_of(NULL, 0, SPLIT_TEST, &shape, &readout);
-        for (int i = 0; i < 10; i++) {
-            int alone = world_item(NULL, 0, SPLIT_TEST, i).length, extra = 1 + objective;
-            int expected = alone + extra < FAKE_CONTEXT ? alone + extra : FAKE_CONTEXT;
-            assert_int_equal(task_items_read(&items, i, token, &label), expected);
-            assert_int_equal(token[expected - extra], FAKE_WORDS);
-            if (objective == OBJECTIVE_MASKED) assert_int_equal(token[expected - 1], FAKE_WORDS + 1);
-        }
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading_goes_on_after_what_was_read_before),
         cmocka_unit_test(pretraining_lowers_the_loss_and_traces_it),
         cmocka_unit_test(a_step_on_a_given_batch_is_a_step_of_pretraining),
         cmocka_unit_test(pretraining_cut_anywhere_gives_the_same_bits),
@@ -455,12 +539,14 @@ int main(void)
         cmocka_unit_test(the_whole_gradient_is_clipped_to_the_norm),
         cmocka_unit_test(fine_tuning_leaves_other_heads_and_frozen_layers_alone),
         cmocka_unit_test(fine_tuning_below_a_block_leaves_that_block_alone),
+        cmocka_unit_test(with_all_layers_frozen_the_head_learns_alone),
         cmocka_unit_test(learning_rate_zero_changes_no_weight),
         cmocka_unit_test(the_order_of_items_depends_on_seed_and_place_and_the_items_on_their_number),
         cmocka_unit_test(the_step_loops_allocate_nothing),
         cmocka_unit_test(a_loss_that_is_not_finite_fails_the_stage_and_says_where),
         cmocka_unit_test(a_learning_rate_that_is_far_too_high_ends_as_a_failed_stage),
-        cmocka_unit_test(label_words_are_asked_for_after_the_prompt),
+        cmocka_unit_test(parts_take_turns_and_each_reads_its_own_batches),
+        cmocka_unit_test(chapters_have_their_own_items_and_one_rate),
     };
     size_t blocks = memory_count().blocks;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

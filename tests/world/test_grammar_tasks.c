@@ -243,6 +243,113 @@ static void refuse(const char *name, int reserved, int length, const char *reaso
     assert_int_equal(memory_count().blocks, before.blocks);
 }
 
+/* ---- items from other domains ---- */
+
+static struct world *with_elsewhere(void)
+{
+    struct world_spec spec = {.kind = WORLD_GRAMMAR, .domains = 4, .task_domains = 2, .seed = 11, .elsewhere = true};
+    char tasks[TASK_COUNT][NAME_MAX_BYTES] = {{0}};
+    struct world *more = NULL;
+    for (int i = 0; i < TASK_COUNT; i++) strncpy(tasks[i], world_grammar_task(i), NAME_MAX_BYTES - 1);
+    assert_int_equal(world_create(&spec, (const char(*)[NAME_MAX_BYTES])tasks, TASK_COUNT, ITEM_MOST, &more, NULL), 0);
+    return more;
+}
+
+static void items_elsewhere_leave_the_others_as_they_are_and_are_balanced(void **context)
+{
+    (void)context;
+    struct world *more = with_elsewhere();
+    for (int task = 0; task < TASK_COUNT; task++) {
+        const struct task_facts *facts = &world_facts(world)->task[task], *now = &world_facts(more)->task[task];
+        int count[CLASSES_MAX] = {0};
+        assert_true(hash_equal(facts->training, now->training) && hash_equal(facts->test, now->test));
+        assert_int_equal(facts->elsewhere_items, 0);
+        assert_int_equal(now->elsewhere_items, task == TASK_DOMAIN ? 0 : ELSEWHERE_ITEMS);
+        for (int i = 0; i < now->elsewhere_items; i++) {
+            count[world_item(more, task, SPLIT_ELSEWHERE, i).label]++;
+            if ((i + 1) % now->classes == 0)
+                for (int c = 0; c < now->classes; c++) assert_int_equal(count[c], (i + 1) / now->classes);
+        }
+        if (now->elsewhere_items > 0)
+            assert_true(now->elsewhere_mean_tokens > 3 && now->elsewhere_mean_tokens <= now->most_tokens);
+    }
+    world_destroy(&more);
+}
+
+static void no_sentence_elsewhere_is_one_of_the_other_splits_or_of_another_task(void **context)
+{
+    (void)context;
+    struct world *more = with_elsewhere();
+    int count = 0;
+    struct sentence_id *id = memory_array((size_t)TASK_COUNT * (ALL_ITEMS + ELSEWHERE_ITEMS), sizeof *id);
+    for (int task = 0; task < TASK_COUNT; task++)
+        for (int split = SPLIT_TRAIN; split <= SPLIT_ELSEWHERE; split++) {
+            int items = split == SPLIT_ELSEWHERE ? world_facts(more)->task[task].elsewhere_items
+                                                 : split_items(task, (enum split)split);
+            for (int i = 0; i < items; i++) {
+                struct item item = world_item(more, task, (enum split)split, i);
+                struct hash128 hash = hash_bytes(item.token, (size_t)item.length * sizeof item.token[0]);
+                id[count++] = (struct sentence_id){hash.high, task};
+            }
+        }
+    assert_int_equal(count, TASK_COUNT * ALL_ITEMS + (TASK_COUNT - 1) * ELSEWHERE_ITEMS);
+    qsort(id, (size_t)count, sizeof *id, by_hash);
+    for (int i = 1; i < count; i++) assert_true(id[i].hash != id[i - 1].hash);
+    memory_free(id);
+    world_destroy(&more);
+}
+
+/* Own lemmas tell the domains of a sentence that keeps them: the share of items with a word that no domain of a kind
+ * (reserved or not) can say. */
+static double foreign_to(const struct grammar *grammar, bool reserved, enum split split)
+{
+    int from = reserved ? grammar->domains : 0, to = reserved ? grammar->domains + grammar->reserved : grammar->domains;
+    int foreign = 0, items = 2000;
+    for (int i = 0; i < items; i++) {
+        const struct grammar_tasks *task = &grammar->task[TASK_SENTENCE_LENGTH];
+        const struct grammar_item *item = split == SPLIT_ELSEWHERE ? &task->elsewhere[i] : &task->item[i];
+        bool possible = false;
+        for (int d = from; d < to && !possible; d++) {
+            struct process process;
+            process_init(&process);
+            possible = true;
+            for (int t = 1; t < item->length && possible; t++) {
+                possible = process_probability(&grammar->lexicon, &grammar->domain[d], &process, item->token[t]) > 0;
+                if (possible) process_advance(&grammar->lexicon, &grammar->domain[d], &process, item->token[t]);
+            }
+        }
+        foreign += !possible;
+    }
+    return (double)foreign / items;
+}
+
+static void items_elsewhere_come_from_the_domains_that_pretraining_may_read(void **context)
+{
+    (void)context;
+    struct world *more = with_elsewhere();
+    const struct grammar *grammar = more->self;
+    assert_true(foreign_to(grammar, true, SPLIT_TRAIN) == 0);
+    assert_true(foreign_to(grammar, false, SPLIT_ELSEWHERE) == 0);
+    assert_true(foreign_to(grammar, true, SPLIT_ELSEWHERE) > 0.3); /* so reserved domains would be noticed */
+    assert_true(foreign_to(grammar, false, SPLIT_TRAIN) > 0.1);
+    world_destroy(&more);
+}
+
+static void items_elsewhere_are_sentences_with_true_labels(void **context)
+{
+    (void)context;
+    struct world *more = with_elsewhere();
+    struct facts_of_sentence facts = {0};
+    for (int task = 0; task < TASK_COUNT; task++)
+        for (int i = 0; i < world_facts(more)->task[task].elsewhere_items; i++) {
+            struct item item = world_item(more, task, SPLIT_ELSEWHERE, i);
+            assert_true(accepted(more->self, item, &facts) != broken_on_purpose(task, item.label));
+            int label = label_read_back(task, &facts);
+            if (label >= 0) assert_int_equal(label, item.label);
+        }
+    world_destroy(&more);
+}
+
 static void unknown_tasks_short_contexts_and_missing_domains_are_refused(void **context)
 {
     (void)context;
@@ -279,6 +386,10 @@ int main(void)
         cmocka_unit_test(depth_and_number_do_not_follow_from_length),
         cmocka_unit_test(prompts_and_label_words_are_words_of_the_tag),
         cmocka_unit_test(a_task_is_the_same_whatever_else_is_asked_for),
+        cmocka_unit_test(items_elsewhere_leave_the_others_as_they_are_and_are_balanced),
+        cmocka_unit_test(no_sentence_elsewhere_is_one_of_the_other_splits_or_of_another_task),
+        cmocka_unit_test(items_elsewhere_come_from_the_domains_that_pretraining_may_read),
+        cmocka_unit_test(items_elsewhere_are_sentences_with_true_labels),
         cmocka_unit_test(unknown_tasks_short_contexts_and_missing_domains_are_refused),
     };
     return cmocka_run_group_tests(tests, create_all, destroy_all);
