@@ -123,6 +123,24 @@ static void the_sweeps_about_forgetting_ask_what_they_say(void **state)
     assert_answers_the_question(SWEEPS "forgetting-full.yaml", 9, 7, 6, 12, 10, 6);
 }
 
+/* Small sweeps after a paper each: they need no data, and switch on the instruments that they are about. */
+static void the_sweeps_after_papers_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        enum instrument instrument;
+    } papers[] = {{SWEEPS "stability.yaml", INSTRUMENT_CURVES},
+                  {SWEEPS "probing_tasks.yaml", INSTRUMENT_PROBES},
+                  {SWEEPS "layers_after_finetuning.yaml", INSTRUMENT_SIMILARITY}};
+    for (size_t i = 0; i < sizeof papers / sizeof *papers; i++) {
+        struct sweep *sweep = read_file(papers[i].path);
+        assert_int_equal(WORLD_GRAMMAR, sweep->world.kind);
+        assert_true(sweep->instruments & 1u << papers[i].instrument);
+        sweep_destroy(&sweep);
+    }
+}
+
 static void text_sweep_is_read(void **state)
 {
     (void)state;
@@ -302,6 +320,7 @@ int main(void)
         cmocka_unit_test(the_smallest_sweep_has_defaults_for_all_else),
         cmocka_unit_test(quickstart_is_read),
         cmocka_unit_test(the_sweeps_about_forgetting_ask_what_they_say),
+        cmocka_unit_test(the_sweeps_after_papers_are_read),
         cmocka_unit_test(text_sweep_is_read),
         cmocka_unit_test(every_section_arrives),
         cmocka_unit_test(axes_keep_the_order_and_the_labels_of_the_file),
