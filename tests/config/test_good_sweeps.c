@@ -132,7 +132,8 @@ static void the_sweeps_after_papers_are_read(void **state)
         enum instrument instrument;
     } papers[] = {{SWEEPS "stability.yaml", INSTRUMENT_CURVES},
                   {SWEEPS "probing_tasks.yaml", INSTRUMENT_PROBES},
-                  {SWEEPS "layers_after_finetuning.yaml", INSTRUMENT_SIMILARITY}};
+                  {SWEEPS "layers_after_finetuning.yaml", INSTRUMENT_SIMILARITY},
+                  {SWEEPS "overtraining.yaml", INSTRUMENT_MEDIATORS}};
     for (size_t i = 0; i < sizeof papers / sizeof *papers; i++) {
         struct sweep *sweep = read_file(papers[i].path);
         assert_int_equal(WORLD_GRAMMAR, sweep->world.kind);
