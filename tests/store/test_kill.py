@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
 import xarray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
@@ -16,7 +17,9 @@ from store_runs import Tool, read_pids  # noqa: E402
 
 TOOL = Tool(sys.argv[1], sys.argv[2])
 FOLDER = tempfile.TemporaryDirectory(prefix="test kill ")
-ROWS = 176  # of the fixture
+TOOL.run("create", Path(FOLDER.name, "rows.h5"))
+with h5py.File(Path(FOLDER.name, "rows.h5")) as rows_of:
+    ROWS = rows_of["stages/parent"].shape[0]  # of the fixture
 RANKS = 3
 
 
