@@ -18,6 +18,7 @@ enum instrument { INSTRUMENTS(INSTRUMENT_ENUM) INSTRUMENT_COUNT };
 #undef INSTRUMENT_ENUM
 const char *instrument_name(enum instrument instrument);
 bool instrument_always(enum instrument instrument);
+bool instrument_on(unsigned instruments, enum instrument instrument); /* in that bit set */
 
 /* Dimensions of a field beside those of the grid, X(name in the results file, name). */
 #define DIMENSIONS(X)                                                                                                  \
@@ -55,6 +56,8 @@ struct branch_rule {
     enum branch need[2]; /* branches of the same cell from its pretrained state, whose states this one reads */
 };
 extern const struct branch_rule branches_table[BRANCHES];
+/* Whether it goes on with pretraining, on the stream that the cell's own has read, to see how soon what was lost is back. */
+bool branch_recovers_reading(enum branch branch);
 /* By which a branch trains on tasks.  Joint: that of the first place, for the steps of all places together.  Prequential:
  * that of its place, `steps` before each block but the first.  Rate 0: all but the rate.  Zeroed where there is none. */
 struct finetune_recipe branch_recipe(enum branch branch, const struct settings *settings, int places);

@@ -174,7 +174,7 @@ static bool has_no_elsewhere(const struct plan *plan, int task)
 
 static void print_controls(const struct plan *plan)
 {
-    if (!(plan->sweep->instruments & 1u << INSTRUMENT_CONTROLS)) return;
+    if (!instrument_on(plan->sweep->instruments, INSTRUMENT_CONTROLS)) return;
     if (plan->sweep->world.kind == WORLD_TEXT) {
         printf("  without elsewhere        that control needs the grammar world: a text world has no other domains to "
                "draw "
@@ -274,7 +274,7 @@ static void put_stages(json_t *root, const struct plan *plan, const struct forec
     put_count(kinds, "branch", forecast->kinds[STAGE_BRANCH]);
     json_object_set_new(root, "stages_by_kind", kinds);
     put_count(root, "pretrained_states", forecast->pretrained);
-    if (plan->sweep->instruments & 1u << INSTRUMENT_CONTROLS) put_controls(root, plan);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_CONTROLS)) put_controls(root, plan);
     put_count(root, "steps_tree", plan->steps_tree);
     put_count(root, "steps_to_execute", plan->steps_executed);
 }

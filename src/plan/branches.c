@@ -2,17 +2,16 @@
  * the hash of the parent and of everything that the branch does with it; see stage/branch_stage.c for that. */
 #include "plan_private.h"
 
-static int last_place(const struct cell *cell) { return cell->sequence->length - 1; }
+/* What only brings the numbers of others together: it learns nothing, and costs nothing. */
+static bool is_join(enum branch branch) { return branches_table[branch].needs > 0; }
 
-static const struct task_facts *last_task(const struct cell *cell, const struct world_facts *facts)
-{
-    return &facts->task[cell->sequence->task[last_place(cell)]];
-}
+/* Of recovery_plan.c; all others that learn something are of controls.c. */
+static bool is_recovery(enum branch branch) { return branches_table[branch].instrument == INSTRUMENT_RECOVERY; }
 
 bool branch_wanted(const struct sweep *sweep, enum branch branch)
 {
     if (branch == BRANCH_ELSEWHERE && sweep->world.kind == WORLD_TEXT) return false; /* its tasks have no domains */
-    return (sweep->instruments & 1u << branches_table[branch].instrument) != 0;
+    return instrument_on(sweep->instruments, branches_table[branch].instrument);
 }
 
 static int parent_on(const struct path *path, enum branch_from from)
@@ -42,46 +41,15 @@ static bool cell_has(const struct cell *cell, const struct world_facts *facts, e
 
 static int64_t branch_steps(const struct cell *cell, const struct world_facts *facts, enum branch branch)
 {
-    switch (branch) {
-    case BRANCH_ALONE: return cell->settings.second.steps;
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST: return control_steps(cell, facts, branch);
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST:
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD: return recovery_steps(cell, branch);
-    case BRANCH_TRANSFER:
-    case BRANCHES: break;
-    }
-    return 0;
+    if (is_join(branch)) return 0;
+    return is_recovery(branch) ? recovery_steps(cell, branch) : control_steps(cell, facts, branch);
 }
 
 static void add_recipe(struct hasher *hasher, const struct cell *cell, const struct sweep *sweep,
                        const struct world_facts *facts, enum branch branch)
 {
-    switch (branch) {
-    case BRANCH_ALONE: add_finetuning(hasher, cell, last_task(cell, facts), 1); break;
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST: control_add(hasher, cell, sweep, facts, branch); break;
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST:
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD: recovery_add(hasher, cell, sweep, facts, branch); break;
-    case BRANCH_TRANSFER:
-    case BRANCHES: break;
-    }
+    if (is_join(branch)) return;
+    (is_recovery(branch) ? recovery_add : control_add)(hasher, cell, sweep, facts, branch);
 }
 
 static void append_branch(const struct cell *cell, const struct sweep *sweep, const struct world_facts *facts,
@@ -123,91 +91,26 @@ void append_branches(const struct cell *cell, const struct sweep *sweep, const s
 double branch_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
     enum branch branch = (enum branch)milestone->branch;
-    switch (branch) {
-    case BRANCH_ALONE: return finetune_flops(plan, cell, last_place(cell));
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST: return control_flops(plan, cell, branch);
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST:
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD: return recovery_flops(plan, cell, branch);
-    case BRANCH_TRANSFER:
-    case BRANCHES: break;
-    }
-    return 0;
+    if (is_join(branch)) return 0;
+    return is_recovery(branch) ? recovery_flops(plan, cell, branch) : control_flops(plan, cell, branch);
 }
 
 double branch_tokens(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
-    double items = (double)(cell->settings.second.batch * milestone->stop_step);
     enum branch branch = (enum branch)milestone->branch;
-    switch (branch) {
-    case BRANCH_ALONE: return items * last_task(cell, &plan->facts)->mean_tokens;
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST: return control_tokens(plan, cell, branch);
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST:
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD: return recovery_tokens(plan, cell, branch);
-    case BRANCH_TRANSFER:
-    case BRANCHES: break;
-    }
-    return 0;
+    if (is_join(branch)) return 0;
+    return is_recovery(branch) ? recovery_tokens(plan, cell, branch) : control_tokens(plan, cell, branch);
 }
 
 double branch_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
     enum branch branch = (enum branch)milestone->branch;
-    switch (branch) {
-    case BRANCH_ALONE: return scoring_flops(plan, cell, last_place(cell));
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST: return control_measuring_flops(plan, cell, branch);
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST:
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD: return recovery_measuring_flops(plan, cell, milestone);
-    case BRANCH_TRANSFER:
-    case BRANCHES: break;
-    }
-    return 0;
+    if (is_join(branch)) return 0;
+    if (is_recovery(branch)) return recovery_measuring_flops(plan, cell, milestone);
+    return control_measuring_flops(plan, cell, branch);
 }
 
 int branch_classes(const struct plan *plan, const struct cell *cell, enum branch branch)
 {
-    switch (branch) {
-    case BRANCH_ALONE: return last_task(cell, &plan->facts)->classes;
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST: return control_classes(plan, cell, branch);
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST:
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD:
-    case BRANCH_TRANSFER:
-    case BRANCHES: break;
-    }
-    return 0;
+    return is_join(branch) || is_recovery(branch) ? 0 : control_classes(plan, cell, branch);
 }

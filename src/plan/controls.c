@@ -1,5 +1,5 @@
-/* The branches of controls, of joint training and of prequential codes: what they make and what it costs; see
- * stage/control_stage.c, joint_stage.c and codelength_stage.c for how. */
+/* The branches of a task alone, of controls, of joint training and of prequential codes: what they make and what it
+ * costs; see stage/branch_stage.c, control_stage.c, joint_stage.c and codelength_stage.c for how. */
 #include "plan_private.h"
 
 static int last_place(const struct cell *cell) { return cell->sequence->length - 1; }
@@ -22,7 +22,7 @@ static bool is_prequential(enum branch branch)
 /* Place whose task the branch is about. */
 static int place_of(const struct cell *cell, enum branch branch)
 {
-    if (branch == BRANCH_PREQUENTIAL_LAST) return last_place(cell);
+    if (branch == BRANCH_ALONE || branch == BRANCH_PREQUENTIAL_LAST) return last_place(cell);
     return branch == BRANCH_RATE_ZERO ? 1 : 0;
 }
 
@@ -74,7 +74,7 @@ static void add_blocks(struct hasher *hasher, const struct cell *cell)
     hasher_add_real(hasher, "growth", cell->settings.codelength.growth);
 }
 
-/* What takes the place of the second task reads its items, and gets its head, as a second task does. */
+/* A task alone and what takes the place of the second task read items, and get a head, as a second task does. */
 void control_add(struct hasher *hasher, const struct cell *cell, const struct sweep *sweep,
                  const struct world_facts *facts, enum branch branch)
 {
@@ -119,13 +119,16 @@ static double coding_flops(const struct plan *plan, const struct cell *cell, enu
 {
     double length = mean_tokens(plan, cell, branch);
     int64_t items = items_used(cell, &plan->facts, branch) - cell->settings.codelength.first;
-    return items > 0 ? shape_training_flops(&cell->shape, (double)items * length, length, false) / 3 : 0;
+    struct model_shape shape = shape_read(cell);
+    return items > 0 ? shape_training_flops(&shape, (double)items * length, length, false) / 3 : 0;
 }
 
 double control_flops(const struct plan *plan, const struct cell *cell, enum branch branch)
 {
     double tokens = control_tokens(plan, cell, branch), length = mean_tokens(plan, cell, branch);
-    double flops = shape_training_flops(&cell->shape, tokens, length, branch == BRANCH_MORE_PRETRAINING);
+    bool reads_on = branch == BRANCH_MORE_PRETRAINING;
+    struct model_shape shape = reads_on ? cell->shape : shape_read(cell);
+    double flops = shape_training_flops(&shape, tokens, length, reads_on);
     return is_prequential(branch) ? flops + coding_flops(plan, cell, branch) : flops;
 }
 
@@ -133,6 +136,7 @@ double control_measuring_flops(const struct plan *plan, const struct cell *cell,
 {
     double flops = 0;
     if (is_prequential(branch)) return 0; /* coded while it trained */
+    if (branch == BRANCH_ALONE) return scoring_flops(plan, cell, last_place(cell));
     if (branch != BRANCH_JOINT) return scoring_flops(plan, cell, 0) + language_flops(plan, cell);
     for (int p = 0; p <= last_place(cell); p++) flops += scoring_flops(plan, cell, p);
     return flops;

@@ -2,11 +2,6 @@
  * what they do. */
 #include "plan_private.h"
 
-static bool on(const struct plan *plan, enum instrument instrument)
-{
-    return (plan->sweep->instruments & 1u << instrument) != 0;
-}
-
 /* Reading out the task just learnt after each block, and the losses of the states between the two that are known. */
 static double ablation_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
@@ -25,12 +20,7 @@ static double ablation_flops(const struct plan *plan, const struct cell *cell, c
 static double prompts_flops(const struct plan *plan, const struct cell *cell)
 {
     double flops = 0;
-    for (int t = 0; t < plan->facts.tasks; t++) {
-        const struct task_facts *task = &plan->facts.task[t];
-        int64_t asked = cell->settings.evaluate.items;
-        double items = asked > task->test_items ? task->test_items : (double)asked;
-        flops += shape_training_flops(&cell->shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
-    }
+    for (int t = 0; t < plan->facts.tasks; t++) flops += task_flops(cell, &cell->shape, &plan->facts.task[t]);
     return flops;
 }
 
@@ -71,10 +61,10 @@ double instrument_flops(const struct plan *plan, const struct cell *cell, const 
 {
     double flops = 0;
     if (!is_measured(milestone, groups)) return 0;
-    if (on(plan, INSTRUMENT_ABLATION)) flops += ablation_flops(plan, cell, milestone);
-    if (on(plan, INSTRUMENT_PROMPTS)) flops += prompts_flops(plan, cell);
-    if (on(plan, INSTRUMENT_MEDIATORS)) flops += mediators_flops(plan, cell, milestone);
-    if (on(plan, INSTRUMENT_ITEMS)) flops += items_flops(plan, cell, milestone);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_ABLATION)) flops += ablation_flops(plan, cell, milestone);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_PROMPTS)) flops += prompts_flops(plan, cell);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_MEDIATORS)) flops += mediators_flops(plan, cell, milestone);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_ITEMS)) flops += items_flops(plan, cell, milestone);
     return flops;
 }
 
@@ -94,9 +84,10 @@ int64_t instrument_bytes(const struct plan *plan, const struct cell *cell, const
 {
     int64_t state = stage_state_bytes(plan, cell, milestone), most = 0;
     if (milestone->kind == STAGE_BRANCH || !is_measured(milestone, groups)) return 0;
-    if (on(plan, INSTRUMENT_ITEMS)) most = outcome_bytes(plan, cell, milestone->place);
-    if (on(plan, INSTRUMENT_ABLATION) && milestone->place >= 0 && state > most) most = state;
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_ITEMS)) most = outcome_bytes(plan, cell, milestone->place);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_ABLATION) && milestone->place >= 0 && state > most)
+        most = state;
     int64_t states = milestone->place > 0 ? 2 : 1;
-    if (on(plan, INSTRUMENT_MEDIATORS) && states * state > most) most = states * state;
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_MEDIATORS) && states * state > most) most = states * state;
     return most;
 }

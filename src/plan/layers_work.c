@@ -1,11 +1,6 @@
 /* What the instruments that read hidden rows cost, and the buffers they keep. */
 #include "plan_private.h"
 
-static bool is_on(const struct plan *plan, enum instrument instrument)
-{
-    return (plan->sweep->instruments & 1u << instrument) != 0;
-}
-
 static double forward_flops(const struct cell *cell, double tokens, double length)
 {
     return shape_training_flops(&cell->shape, tokens, length, false) / 3;
@@ -56,10 +51,11 @@ double layers_flops(const struct plan *plan, const struct cell *cell, const stru
 {
     double flops = 0;
     bool later = milestone->place >= 0;
-    if (is_on(plan, INSTRUMENT_PROBES) && (later || groups & 1u << GROUP_PRETRAINED))
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_PROBES) && (later || groups & 1u << GROUP_PRETRAINED))
         flops += probing_flops(plan, cell);
-    if (is_on(plan, INSTRUMENT_SIMILARITY) && later) flops += similarity_flops(cell);
-    if (is_on(plan, INSTRUMENT_SIMILARITY) && groups & 1u << GROUP_OUTCOME) flops += overlap_flops(plan, cell);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_SIMILARITY) && later) flops += similarity_flops(cell);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_SIMILARITY) && groups & 1u << GROUP_OUTCOME)
+        flops += overlap_flops(plan, cell);
     return flops;
 }
 
@@ -70,14 +66,14 @@ int64_t layers_bytes(const struct plan *plan, const struct cell *cell)
     const struct probe_rows rows = probe_rows_most(&cell->settings, &plan->facts, &classes);
     probe_work_table(&cell->shape, &rows, classes, probes);
     similarity_work_table(&cell->shape, (int)cell->settings.similarity.stimuli, classes, similarity);
-    if (is_on(plan, INSTRUMENT_PROBES)) bytes += probes[PROBE_BUFFERS];
-    if (is_on(plan, INSTRUMENT_SIMILARITY)) bytes += similarity[SIMILARITY_BUFFERS];
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_PROBES)) bytes += probes[PROBE_BUFFERS];
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_SIMILARITY)) bytes += similarity[SIMILARITY_BUFFERS];
     return bytes;
 }
 
 void add_layers(struct hasher *hasher, const struct plan *plan, const struct cell *cell)
 {
-    if (is_on(plan, INSTRUMENT_PROBES)) {
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_PROBES)) {
         hasher_add_integer(hasher, "probes.items", cell->settings.probes.items);
         for (int t = 0; t < plan->facts.tasks; t++) {
             hasher_add_hash(hasher, "probed training", plan->facts.task[t].training);
@@ -85,6 +81,6 @@ void add_layers(struct hasher *hasher, const struct plan *plan, const struct cel
             hasher_add_hash(hasher, "probed test", plan->facts.task[t].test);
         }
     }
-    if (is_on(plan, INSTRUMENT_SIMILARITY))
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_SIMILARITY))
         hasher_add_integer(hasher, "similarity.stimuli", cell->settings.similarity.stimuli);
 }

@@ -1,36 +1,20 @@
 /* Looks at a training on its way: what is looked at, its identity, what it costs. */
 #include "plan_private.h"
 
-static bool is_on(unsigned instruments, enum instrument instrument) { return (instruments & 1u << instrument) != 0; }
-
 /* The frontier is of every place.  Recovery looks at its branches, and at the first learning, with which it compares.
  */
 static struct looks_wanted wanted_of(unsigned instruments, const struct milestone *milestone)
 {
     if (milestone->kind == STAGE_FINETUNE) {
-        if (is_on(instruments, INSTRUMENT_FRONTIER))
+        if (instrument_on(instruments, INSTRUMENT_FRONTIER))
             return (struct looks_wanted){.tasks = milestone->place + 1, .language = true};
-        return (struct looks_wanted){.tasks = is_on(instruments, INSTRUMENT_RECOVERY) && milestone->place == 0};
+        return (struct looks_wanted){.tasks = instrument_on(instruments, INSTRUMENT_RECOVERY) && milestone->place == 0};
     }
     if (milestone->kind != STAGE_BRANCH || milestone->stop_step == 0) return (struct looks_wanted){.tasks = 0};
-    switch ((enum branch)milestone->branch) {
-    case BRANCH_AFTER_FIRST:
-    case BRANCH_AFTER_LAST: return (struct looks_wanted){.language = true};
-    case BRANCH_RELEARNT:
-    case BRANCH_RELEARNT_HEAD: return (struct looks_wanted){.tasks = 1};
-    case BRANCH_ALONE:
-    case BRANCH_TRANSFER:
-    case BRANCH_JOINT:
-    case BRANCH_RELABELLED:
-    case BRANCH_ELSEWHERE:
-    case BRANCH_NOISE_LABELS:
-    case BRANCH_MORE_PRETRAINING:
-    case BRANCH_RATE_ZERO:
-    case BRANCH_PREQUENTIAL_FIRST:
-    case BRANCH_PREQUENTIAL_LAST:
-    case BRANCHES: break;
-    }
-    return (struct looks_wanted){.tasks = 0};
+    enum branch branch = (enum branch)milestone->branch;
+    if (branches_table[branch].instrument != INSTRUMENT_RECOVERY) return (struct looks_wanted){.tasks = 0};
+    bool language = branch_recovers_reading(branch);
+    return (struct looks_wanted){.tasks = !language, .language = language};
 }
 
 struct looks_wanted looks_of(const struct plan *plan, const struct stage *stage)

@@ -199,9 +199,9 @@ static void add_instruments(struct hasher *hasher, const struct plan *plan, cons
 {
     const struct world_facts *facts = &plan->facts;
     unsigned on = plan->sweep->instruments;
-    if (on & 1u << INSTRUMENT_PROMPTS)
+    if (instrument_on(on, INSTRUMENT_PROMPTS))
         for (int t = 0; t < facts->tasks; t++) hasher_add_hash(hasher, "prompted", facts->task[t].test);
-    if (!(on & 1u << INSTRUMENT_MEDIATORS)) return;
+    if (!instrument_on(on, INSTRUMENT_MEDIATORS)) return;
     hasher_add_integer(hasher, "noise draws", cell->settings.mediators.draws);
     hasher_add_integer(hasher, "gradient items", cell->settings.mediators.items);
 }
@@ -217,8 +217,8 @@ void add_references(struct hasher *hasher, const struct cell *cell, const struct
  */
 static void add_looking(struct hasher *hasher, const struct plan *plan, const struct cell *cell)
 {
-    bool recovery = plan->sweep->instruments & 1u << INSTRUMENT_RECOVERY;
-    bool frontier = plan->sweep->instruments & 1u << INSTRUMENT_FRONTIER;
+    bool recovery = instrument_on(plan->sweep->instruments, INSTRUMENT_RECOVERY);
+    bool frontier = instrument_on(plan->sweep->instruments, INSTRUMENT_FRONTIER);
     if (recovery || frontier) hasher_add_integer(hasher, "looks", cell->settings.evaluate.looks);
     if (recovery) hasher_add_real(hasher, "within", cell->settings.recovery.within);
     if (frontier) hasher_add_real(hasher, "success", cell->settings.frontier.success);

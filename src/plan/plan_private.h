@@ -62,7 +62,7 @@ double branch_measuring_flops(const struct plan *plan, const struct cell *cell, 
 /* Labels of the heads that a branch's state has beside those of the state it starts from. */
 int branch_classes(const struct plan *plan, const struct cell *cell, enum branch branch);
 
-/* ---- controls.c: the branches of controls, of joint training and of codes; see there ---- */
+/* ---- controls.c: the branches of a task alone, of controls, of joint training and of codes; see there ---- */
 
 int64_t control_steps(const struct cell *cell, const struct world_facts *facts, enum branch branch);
 void control_add(struct hasher *hasher, const struct cell *cell, const struct sweep *sweep,
@@ -90,9 +90,12 @@ uint64_t recovery_reads(const struct sweep *sweep, const struct cell *cell);
 struct looks_wanted looks_of(const struct plan *plan, const struct stage *stage);
 double looks_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone);
 
-/* work.c: training on the task of a place by the recipe of that place; scoring its test items; the reference windows. */
+/* work.c: what a readout of the cell passes through (finetune.layers); training on the task of a place by the recipe of
+ * that place; scoring test items; the reference windows. */
+struct model_shape shape_read(const struct cell *cell);
 double finetune_flops(const struct plan *plan, const struct cell *cell, int place);
 double scoring_flops(const struct plan *plan, const struct cell *cell, int place);
+double task_flops(const struct cell *cell, const struct model_shape *shape, const struct task_facts *task);
 double language_flops(const struct plan *plan, const struct cell *cell);
 
 /* instrument_work.c: what optional instruments add to the measuring of a state on a cell's own path, and the most bytes

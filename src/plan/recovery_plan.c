@@ -2,15 +2,13 @@
  * What they make and what it costs; see stage/recovery.c for how. */
 #include "plan_private.h"
 
-static bool reads_on(enum branch branch) { return branch == BRANCH_AFTER_FIRST || branch == BRANCH_AFTER_LAST; }
-
 /* The label words of the language model have no weights of their own: there is no head that could learn alone. */
 static bool has_head(const struct cell *cell) { return cell->settings.head != HEAD_LM; }
 
 /* The first task has as many steps as it had the first time, so that steps of the same recipe are compared. */
 int64_t recovery_steps(const struct cell *cell, enum branch branch)
 {
-    if (reads_on(branch)) return cell->settings.recovery.steps;
+    if (branch_recovers_reading(branch)) return cell->settings.recovery.steps;
     return branch == BRANCH_RELEARNT || has_head(cell) ? cell->settings.first.steps : 0;
 }
 
@@ -21,7 +19,7 @@ void recovery_add(struct hasher *hasher, const struct cell *cell, const struct s
 {
     struct schedule_steps schedule = recovery_schedule_of(&cell->settings, &cell->shape);
     struct optimizer_recipe optimizer = recovery_optimizer_of(&cell->settings);
-    if (!reads_on(branch)) {
+    if (!branch_recovers_reading(branch)) {
         add_finetuning(hasher, cell, &facts->task[cell->sequence->task[0]], 0);
         hasher_add_integer(hasher, "orders of place", cell->sequence->length);
         return;
@@ -39,7 +37,7 @@ void recovery_add(struct hasher *hasher, const struct cell *cell, const struct s
 double recovery_flops(const struct plan *plan, const struct cell *cell, enum branch branch)
 {
     double tokens = (double)(cell->settings.recovery.steps * cell->steps.tokens_per_step);
-    if (reads_on(branch)) return shape_training_flops(&cell->shape, tokens, cell->shape.context, true);
+    if (branch_recovers_reading(branch)) return shape_training_flops(&cell->shape, tokens, cell->shape.context, true);
     if (branch == BRANCH_RELEARNT) return finetune_flops(plan, cell, 0);
     return has_head(cell) ? finetune_flops(plan, cell, 0) / 3 : 0;
 }
@@ -47,13 +45,14 @@ double recovery_flops(const struct plan *plan, const struct cell *cell, enum bra
 double recovery_tokens(const struct plan *plan, const struct cell *cell, enum branch branch)
 {
     double steps = (double)recovery_steps(cell, branch);
-    if (reads_on(branch)) return steps * (double)cell->steps.tokens_per_step;
+    if (branch_recovers_reading(branch)) return steps * (double)cell->steps.tokens_per_step;
     return steps * (double)cell->settings.first.batch * plan->facts.task[cell->sequence->task[0]].mean_tokens;
 }
 
 double recovery_measuring_flops(const struct plan *plan, const struct cell *cell, const struct milestone *milestone)
 {
-    double last = reads_on((enum branch)milestone->branch) ? language_flops(plan, cell) : scoring_flops(plan, cell, 0);
+    double last = branch_recovers_reading((enum branch)milestone->branch) ? language_flops(plan, cell)
+                                                                          : scoring_flops(plan, cell, 0);
     return milestone->stop_step > 0 ? last + looks_flops(plan, cell, milestone) : 0;
 }
 

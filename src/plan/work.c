@@ -9,7 +9,7 @@ static const struct finetune_recipe *recipe_of(const struct cell *cell, int plac
 }
 
 /* The part of the model that a head reads. */
-static struct model_shape shape_read(const struct cell *cell)
+struct model_shape shape_read(const struct cell *cell)
 {
     struct model_shape shape = cell->shape;
     if (cell->settings.read_layers > 0) shape.layers = (int)cell->settings.read_layers;
@@ -41,13 +41,17 @@ double training_flops(const struct plan *plan, const struct cell *cell, const st
 }
 
 /* A forward pass is a third of a training step. */
+double task_flops(const struct cell *cell, const struct model_shape *shape, const struct task_facts *task)
+{
+    int64_t asked = cell->settings.evaluate.items;
+    double items = asked > task->test_items ? task->test_items : (double)asked;
+    return shape_training_flops(shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
+}
+
 double scoring_flops(const struct plan *plan, const struct cell *cell, int place)
 {
-    const struct task_facts *task = &plan->facts.task[cell->sequence->task[place]];
-    int64_t asked = cell->settings.evaluate.items;
-    double items = asked == 0 || asked > task->test_items ? task->test_items : (double)asked;
     struct model_shape shape = shape_read(cell);
-    return shape_training_flops(&shape, items * task->mean_tokens, task->mean_tokens, false) / 3;
+    return task_flops(cell, &shape, &plan->facts.task[cell->sequence->task[place]]);
 }
 
 double language_flops(const struct plan *plan, const struct cell *cell)

@@ -9,6 +9,8 @@ const double noise_scales[NOISE_SCALES] = {0.1, 0.2, 0.4, 0.8};
 
 const char *instrument_name(enum instrument instrument) { return instrument_words[instrument]; }
 bool instrument_always(enum instrument instrument) { return instrument <= INSTRUMENT_STABILITY; }
+bool instrument_on(unsigned instruments, enum instrument instrument) { return (instruments & 1u << instrument) != 0; }
+bool branch_recovers_reading(enum branch branch) { return branch == BRANCH_AFTER_FIRST || branch == BRANCH_AFTER_LAST; }
 const char *dimension_name(enum dimension dimension) { return dimension_words[dimension]; }
 
 const struct branch_rule branches_table[BRANCHES] = {

@@ -1,6 +1,4 @@
 /* What each layer contributes: read out after it, or put it back; and what the model says before it is taught. */
-#include <math.h>
-
 #include "stage_private.h"
 
 /* ---- prompts ---- */

@@ -53,11 +53,9 @@ void measure_control(struct job *job, double *record)
     const struct history *before = &job->parent->history;
     struct score score = job_score(job, 0);
     double then = before->accuracy[0][0], chance = before->chance[0];
-    double *loss = memory_array((size_t)job->assignment->extents.length[DIMENSION_DOMAIN], sizeof *loss);
     job_put(job, record, FIELD_CONTROL_ACCURACY, score.accuracy);
     job_put(job, record, FIELD_CONTROL_LOSS, score.loss);
     if (task_learnt(then, chance, before->items[0]))
         job_put(job, record, FIELD_CONTROL_FORGETTING, (then - score.accuracy) / (then - chance));
-    job_put(job, record, FIELD_CONTROL_LM_RISE, job_language(job, loss) - before->lm_loss[1]);
-    memory_free(loss);
+    job_put(job, record, FIELD_CONTROL_LM_RISE, job_language(job, NULL) - before->lm_loss[1]);
 }

@@ -1,7 +1,5 @@
 /* The frontier: all scores along the training of a place, so that forgetting can be read where the last task is learnt
  * equally well in all cells. */
-#include <math.h>
-
 #include "stage_private.h"
 
 /* curve[place][look]: accuracies along the training of the last place. */

@@ -1,8 +1,6 @@
 /* Looks at a training on its way.  They are taken before the step that they stand for, in the question whether to pause
  * there, so that the training knows nothing of them; what is seen stands in the trace of the state, and so survives a
  * pause.  The last look, after the last step, is the measurement that the state gets anyway. */
-#include <math.h>
-
 #include "stage_private.h"
 
 /* The last place that the parent has been through; -1: none. */

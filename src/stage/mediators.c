@@ -1,6 +1,4 @@
 /* What may carry forgetting: flatness under noise, gradients that agree or conflict, single items lost. */
-#include <math.h>
-
 #include "stage_private.h"
 
 /* ---- weights under noise ---- */

@@ -5,10 +5,7 @@
 
 #include "stage_private.h"
 
-static bool reads_on(const struct job *job)
-{
-    return job->milestone->branch == BRANCH_AFTER_FIRST || job->milestone->branch == BRANCH_AFTER_LAST;
-}
+static bool reads_on(const struct job *job) { return branch_recovers_reading((enum branch)job->milestone->branch); }
 
 static int read_on(struct job *job, train_pause_f *pause, void *context, struct error *err)
 {

@@ -278,10 +278,11 @@ static int axis_create(const struct hdf *hdf, const struct sweep *sweep, const s
 
 /* ---- dimensions every sweep has ---- */
 
-static int task_create(const struct hdf *hdf, const struct sweep *sweep)
+/* A dimension along the tasks of the sweep. */
+static int tasks_create(const struct hdf *hdf, const struct sweep *sweep, const char *name, const char *long_name)
 {
-    struct coordinate coordinate = coordinate_of_texts("task", sweep->task_count);
-    coordinate.long_name = "task just learnt";
+    struct coordinate coordinate = coordinate_of_texts(name, sweep->task_count);
+    coordinate.long_name = long_name;
     for (int i = 0; i < sweep->task_count; i++) coordinate.texts[i] = memory_text(sweep->tasks[i]);
     return create_and_reset(hdf, &coordinate);
 }
@@ -328,22 +329,6 @@ static int restored_create(const struct hdf *hdf, int length)
     return create_and_reset(hdf, &coordinate);
 }
 
-static int prompt_create(const struct hdf *hdf, const struct sweep *sweep)
-{
-    struct coordinate coordinate = coordinate_of_texts("prompt", sweep->task_count);
-    coordinate.long_name = "task that is asked by its prompt";
-    for (int i = 0; i < sweep->task_count; i++) coordinate.texts[i] = memory_text(sweep->tasks[i]);
-    return create_and_reset(hdf, &coordinate);
-}
-
-static int probed_create(const struct hdf *hdf, const struct sweep *sweep)
-{
-    struct coordinate coordinate = coordinate_of_texts("probed", sweep->task_count);
-    coordinate.long_name = "task that a probe is fitted for";
-    for (int i = 0; i < sweep->task_count; i++) coordinate.texts[i] = memory_text(sweep->tasks[i]);
-    return create_and_reset(hdf, &coordinate);
-}
-
 static int noise_create(const struct hdf *hdf)
 {
     struct coordinate coordinate = {.name = "noise", .dimension = "noise", .length = NOISE_SCALES, .units = "1"};
@@ -351,11 +336,6 @@ static int noise_create(const struct hdf *hdf)
     coordinate.reals = memory_array(NOISE_SCALES, sizeof *coordinate.reals);
     for (int i = 0; i < NOISE_SCALES; i++) coordinate.reals[i] = noise_scales[i];
     return create_and_reset(hdf, &coordinate);
-}
-
-static bool is_on(const struct plan *plan, enum instrument instrument)
-{
-    return (plan->sweep->instruments & 1u << instrument) != 0;
 }
 
 /* How many items a block ends at depends on the task: there is a variable for that. */
@@ -383,12 +363,17 @@ static int progress_create(const struct hdf *hdf, int length)
 
 static int instruments_create(const struct hdf *hdf, const struct plan *plan)
 {
-    if (is_on(plan, INSTRUMENT_ABLATION)) TRY(restored_create(hdf, plan->extents.length[DIMENSION_RESTORED]));
-    if (is_on(plan, INSTRUMENT_PROMPTS)) TRY(prompt_create(hdf, plan->sweep));
-    if (is_on(plan, INSTRUMENT_MEDIATORS)) TRY(noise_create(hdf));
-    if (is_on(plan, INSTRUMENT_CODELENGTH)) TRY(block_create(hdf, plan->extents.length[DIMENSION_BLOCK]));
-    if (is_on(plan, INSTRUMENT_PROBES)) TRY(probed_create(hdf, plan->sweep));
-    bool looked = is_on(plan, INSTRUMENT_RECOVERY) || is_on(plan, INSTRUMENT_FRONTIER);
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_ABLATION))
+        TRY(restored_create(hdf, plan->extents.length[DIMENSION_RESTORED]));
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_PROMPTS))
+        TRY(tasks_create(hdf, plan->sweep, "prompt", "task that is asked by its prompt"));
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_MEDIATORS)) TRY(noise_create(hdf));
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_CODELENGTH))
+        TRY(block_create(hdf, plan->extents.length[DIMENSION_BLOCK]));
+    if (instrument_on(plan->sweep->instruments, INSTRUMENT_PROBES))
+        TRY(tasks_create(hdf, plan->sweep, "probed", "task that a probe is fitted for"));
+    bool looked = instrument_on(plan->sweep->instruments, INSTRUMENT_RECOVERY) ||
+                  instrument_on(plan->sweep->instruments, INSTRUMENT_FRONTIER);
     return looked ? progress_create(hdf, plan->extents.length[DIMENSION_PROGRESS]) : 0;
 }
 
@@ -396,7 +381,7 @@ int coordinates_create(const struct hdf *hdf, const struct plan *plan)
 {
     const struct sweep *sweep = plan->sweep;
     for (int a = 0; a < sweep->axis_count; a++) TRY(axis_create(hdf, sweep, &sweep->axes[a]));
-    TRY(task_create(hdf, sweep));
+    TRY(tasks_create(hdf, sweep, "task", "task just learnt"));
     TRY(domain_create(hdf, plan));
     TRY(layer_create(hdf, plan->extents.length[DIMENSION_LAYER]));
     TRY(point_create(hdf, plan->extents.length[DIMENSION_POINT]));

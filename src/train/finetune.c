@@ -174,7 +174,7 @@ double train_task_gradient(struct trainer *trainer, const struct world *world, c
           trainer->most_sequences);
     trainer_fit(trainer, state);
     trainer->item = memory_grow(trainer->item, &trainer->item_room, (size_t)facts->train_items, sizeof *trainer->item);
-    order_items("finetune items", facts, seed, facts->train_items, trainer->item);
+    train_item_order(world, task, seed, trainer->item);
     memset(gradient, 0, state->floats * sizeof *gradient);
     for (int from = 0; from < count; from += batch) {
         int sequences = count - from < batch ? count - from : batch;

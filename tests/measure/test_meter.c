@@ -10,17 +10,6 @@
 #include "fake_world.h"
 #include "palimpsest/measure.h"
 
-static struct model_shape shape_with(enum objective objective)
-{
-    return (struct model_shape){.layers = 2,
-                                .width = 16,
-                                .heads = 2,
-                                .context = FAKE_CONTEXT,
-                                .vocabulary = FAKE_WORDS + 2,
-                                .feed_forward = 2,
-                                .objective = objective};
-}
-
 static struct state *fresh(const struct model_shape *shape)
 {
     const struct head_shape heads[] = {{"rise", 2}, {"third", 3}};
@@ -40,7 +29,7 @@ static void lm_loss_is_the_mean_over_windows(void **unused)
 {
     (void)unused;
     enum { WINDOWS = 300 }; /* more than one batch holds */
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct meter *meter = meter_create(&shape);
     struct model *model = model_create(&shape, FAKE_CONTEXT, 1, false);
     struct state *state = fresh(&shape);
@@ -65,7 +54,7 @@ static void lm_loss_is_the_mean_over_windows(void **unused)
 static void masked_loss_is_repeatable_and_depends_on_the_domain(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_MASKED);
+    struct model_shape shape = fake_shape(OBJECTIVE_MASKED);
     struct meter *meter = meter_create(&shape), *other = meter_create(&shape);
     struct state *state = fresh(&shape);
     double loss = measure_lm_loss(meter, NULL, state, 0, 800);
@@ -105,7 +94,7 @@ static void scores_agree_with_one_item_at_a_time(void **unused)
 {
     (void)unused;
     for (int kind = 0; kind < 3; kind++) {
-        struct model_shape shape = shape_with(kind == 2 ? OBJECTIVE_MASKED : OBJECTIVE_CAUSAL);
+        struct model_shape shape = fake_shape(kind == 2 ? OBJECTIVE_MASKED : OBJECTIVE_CAUSAL);
         struct readout readout = readout_of((enum head_kind)kind, 3);
         struct meter *meter = meter_create(&shape);
         struct state *state = fresh(&shape);
@@ -126,7 +115,7 @@ static void a_code_takes_the_bits_of_the_items_asked_for_each_by_itself(void **u
 {
     (void)unused;
     static const uint32_t item[] = {7, 49, 0, 13, 7, 22};
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct meter *meter = meter_create(&shape);
     struct model *model = model_create(&shape, FAKE_CONTEXT, 1, false);
     struct state *state = fresh(&shape);
@@ -152,7 +141,7 @@ static void a_code_takes_the_bits_of_the_items_asked_for_each_by_itself(void **u
 static void log_odds_stay_finite_where_the_probability_rounds_to_one(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct readout readout = {.kind = HEAD_PER_TASK, .pool = POOL_LAST, .head = 0, .classes = 2};
     struct meter *meter = meter_create(&shape);
     struct state *state = fresh(&shape);
@@ -171,7 +160,7 @@ static void log_odds_stay_finite_where_the_probability_rounds_to_one(void **unus
 static void measuring_allocates_nothing_and_changes_nothing(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_MASKED);
+    struct model_shape shape = fake_shape(OBJECTIVE_MASKED);
     struct readout readout = readout_of(HEAD_PER_TASK, 3);
     struct meter *meter = meter_create(&shape);
     struct state *state = fresh(&shape);
@@ -188,7 +177,7 @@ static void measuring_allocates_nothing_and_changes_nothing(void **unused)
 static void displacement_is_relative_and_by_layer(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct state *before = fresh(&shape), *after = state_with_head(before, "more", 2, 1, 0, 0.1);
     double moved[4];
     measure_displacement(after, before, moved);
@@ -211,7 +200,7 @@ static void displacement_is_relative_and_by_layer(void **unused)
 static void shared_layers_have_the_displacement_of_their_one_block(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     shape.share_layers = true;
     struct state *before = fresh(&shape), *after = state_copy(before, false);
     double moved[4];

@@ -78,7 +78,7 @@ def a_missing_row_is_found():
     fresh = Path(FOLDER.name, "fresh.h5")
     TOOL.run("create", fresh)
     status, said = compare(WHOLE, fresh)
-    assert status == 1 and "values differ:" in said and "differences found" in said, said
+    assert status == 1 and "alone_accuracy" in said, said  # of many variables with rows the first that is shown
 
 
 @sentence

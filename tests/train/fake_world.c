@@ -2,6 +2,17 @@
 
 #include "fake_world.h"
 
+struct model_shape fake_shape(enum objective objective)
+{
+    return (struct model_shape){.layers = 2,
+                                .width = 16,
+                                .heads = 2,
+                                .context = FAKE_CONTEXT,
+                                .vocabulary = FAKE_WORDS + 2,
+                                .feed_forward = 2,
+                                .objective = objective};
+}
+
 static const struct domain_facts domains[FAKE_DOMAINS] = {{.name = "ones", .reference = {1, 1}},
                                                           {.name = "twos", .reference = {2, 2}}};
 static const struct task_facts tasks[FAKE_TASKS] = {

@@ -10,4 +10,7 @@
 
 enum { FAKE_WORDS = 24, FAKE_CONTEXT = 8, FAKE_ITEMS = 50, FAKE_DOMAINS = 2, FAKE_TASKS = 2 };
 
+/* Of a model for it: two blocks, 16 channels. */
+struct model_shape fake_shape(enum objective objective);
+
 #endif

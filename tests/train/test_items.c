@@ -8,20 +8,9 @@
 #include "fake_world.h"
 #include "palimpsest/train.h"
 
-static struct model_shape shape_with(enum objective objective)
-{
-    return (struct model_shape){.layers = 2,
-                                .width = 16,
-                                .heads = 2,
-                                .context = FAKE_CONTEXT,
-                                .vocabulary = FAKE_WORDS + 2,
-                                .feed_forward = 2,
-                                .objective = objective};
-}
-
 static int labelled(enum label_kind kind, uint64_t seed, int task, int index)
 {
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct readout readout = {.kind = HEAD_PER_TASK, .classes = 2 + task};
     struct task_items items = task_items_of(NULL, task, SPLIT_TRAIN, &shape, &readout);
     uint16_t token[FAKE_CONTEXT];
@@ -77,7 +66,7 @@ static void label_words_are_asked_for_after_the_prompt(void **unused)
     uint16_t token[FAKE_CONTEXT];
     int label;
     for (int objective = 0; objective < 2; objective++) {
-        struct model_shape shape = shape_with((enum objective)objective);
+        struct model_shape shape = fake_shape((enum objective)objective);
         struct readout readout = {.kind = HEAD_LM, .classes = 2};
         struct task_items items = task_items_of(NULL, 0, SPLIT_TEST, &shape, &readout);
         for (int i = 0; i < 10; i++) {

@@ -11,17 +11,6 @@
 #include "fake_world.h"
 #include "palimpsest/train.h"
 
-static struct model_shape shape_with(enum objective objective)
-{
-    return (struct model_shape){.layers = 2,
-                                .width = 16,
-                                .heads = 2,
-                                .context = FAKE_CONTEXT,
-                                .vocabulary = FAKE_WORDS + 2,
-                                .feed_forward = 2,
-                                .objective = objective};
-}
-
 static struct optimizer_recipe optimizer(double rate)
 {
     return (struct optimizer_recipe){.learning_rate = rate,
@@ -111,7 +100,7 @@ static struct batch fake_batch(const struct pretraining *pretraining, int64_t st
 static void a_step_on_a_given_batch_is_a_step_of_pretraining(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct trainer *trainer = trainer_for(&shape);
     struct state *read = fresh(&shape), *given = fresh(&shape);
     struct pretraining pretraining = pretraining_of(1e-2);
@@ -139,7 +128,7 @@ static void a_step_on_a_given_batch_is_a_step_of_pretraining(void **unused)
 static void reading_goes_on_after_what_was_read_before(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct trainer *trainer = trainer_for(&shape);
     struct pretraining pretraining = pretraining_of(1e-2);
     struct state *read = fresh(&shape);
@@ -166,7 +155,7 @@ static void pretraining_lowers_the_loss_and_traces_it(void **unused)
 {
     (void)unused;
     for (int objective = 0; objective < 2; objective++) {
-        struct model_shape shape = shape_with((enum objective)objective);
+        struct model_shape shape = fake_shape((enum objective)objective);
         struct trainer *trainer = trainer_for(&shape);
         struct state *state = fresh(&shape);
         struct pretraining pretraining = pretraining_of(1e-2);
@@ -189,7 +178,7 @@ static void pretraining_cut_anywhere_gives_the_same_bits(void **unused)
 {
     (void)unused;
     for (int objective = 0; objective < 2; objective++) {
-        struct model_shape shape = shape_with((enum objective)objective);
+        struct model_shape shape = fake_shape((enum objective)objective);
         struct pretraining pretraining = pretraining_of(1e-2);
         struct trainer *trainer = trainer_for(&shape);
         struct state *whole = fresh(&shape);
@@ -215,7 +204,7 @@ static void pretraining_cut_anywhere_gives_the_same_bits(void **unused)
 static void a_cooldown_branches_off_without_touching_the_trunk(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct pretraining trunk = pretraining_of(1e-2), branch = trunk;
     branch.cooling = true;
     struct trainer *trainer = trainer_for(&shape);
@@ -238,7 +227,7 @@ static void fine_tuning_learns_by_every_head_and_cut_anywhere_gives_the_same_bit
 {
     (void)unused;
     for (int kind = 0; kind < 3; kind++) {
-        struct model_shape shape = shape_with(kind == 1 ? OBJECTIVE_MASKED : OBJECTIVE_CAUSAL);
+        struct model_shape shape = fake_shape(kind == 1 ? OBJECTIVE_MASKED : OBJECTIVE_CAUSAL);
         struct finetuning finetuning = finetuning_of(1, (enum head_kind)kind);
         struct trainer *trainer = trainer_for(&shape);
         struct state *whole = fresh(&shape), *state = fresh(&shape);
@@ -268,7 +257,7 @@ static bool tensor_moved(const struct state *a, const struct state *b, const cha
 static void parts_take_turns_and_each_reads_its_own_batches(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct finetuning part[2] = {finetuning_of(0, HEAD_PER_TASK), finetuning_of(1, HEAD_PER_TASK)};
     struct trainer *trainer = trainer_for(&shape);
     struct state *together = fresh(&shape), *cut = fresh(&shape), *one = fresh(&shape), *same = fresh(&shape);
@@ -297,7 +286,7 @@ static void parts_take_turns_and_each_reads_its_own_batches(void **unused)
 static void chapters_have_their_own_items_and_one_rate(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct finetuning first = finetuning_of(0, HEAD_PER_TASK), second = first, number = first, begin = first;
     struct trainer *trainer = trainer_for(&shape);
     struct state *state[3];
@@ -322,7 +311,7 @@ static void chapters_have_their_own_items_and_one_rate(void **unused)
 static void fine_tuning_forgets_moments_and_trace_of_what_was_before(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct pretraining pretraining = pretraining_of(1e-2);
     struct finetuning finetuning = finetuning_of(0, HEAD_PER_TASK);
     struct trainer *trainer = trainer_for(&shape);
@@ -343,7 +332,7 @@ static void fine_tuning_forgets_moments_and_trace_of_what_was_before(void **unus
 static void the_whole_gradient_is_clipped_to_the_norm(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct pretraining pretraining = pretraining_of(1e-2);
     struct trainer *trainer = trainer_for(&shape);
     for (int clipped = 0; clipped < 2; clipped++) {
@@ -363,7 +352,7 @@ static void the_whole_gradient_is_clipped_to_the_norm(void **unused)
 static void fine_tuning_leaves_other_heads_and_frozen_layers_alone(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct finetuning finetuning = finetuning_of(1, HEAD_PER_TASK);
     finetuning.recipe.freeze = 1;
     struct trainer *trainer = trainer_for(&shape);
@@ -385,7 +374,7 @@ static void fine_tuning_leaves_other_heads_and_frozen_layers_alone(void **unused
 static void fine_tuning_below_a_block_leaves_that_block_alone(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct finetuning finetuning = finetuning_of(1, HEAD_PER_TASK);
     finetuning.readout.skip = 1;
     finetuning.recipe.optimizer.weight_decay = 0.1;
@@ -407,7 +396,7 @@ static void fine_tuning_below_a_block_leaves_that_block_alone(void **unused)
 static void with_all_layers_frozen_the_head_learns_alone(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct finetuning finetuning = finetuning_of(1, HEAD_PER_TASK);
     finetuning.recipe.freeze = shape.layers + 1;
     finetuning.recipe.steps = 60;
@@ -427,7 +416,7 @@ static void with_all_layers_frozen_the_head_learns_alone(void **unused)
 static void learning_rate_zero_changes_no_weight(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct finetuning finetuning = finetuning_of(1, HEAD_PER_TASK);
     finetuning.recipe.optimizer.learning_rate = 0;
     struct trainer *trainer = trainer_for(&shape);
@@ -441,7 +430,7 @@ static void learning_rate_zero_changes_no_weight(void **unused)
 
 static struct hash128 finetuned(const struct finetuning *finetuning)
 {
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct trainer *trainer = trainer_for(&shape);
     struct state *state = fresh(&shape);
     train_finetune(trainer, NULL, finetuning, NULL, NULL, state, NULL);
@@ -470,7 +459,7 @@ static void the_order_of_items_depends_on_seed_and_place_and_the_items_on_their_
 static void the_step_loops_allocate_nothing(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_MASKED);
+    struct model_shape shape = fake_shape(OBJECTIVE_MASKED);
     struct pretraining pretraining = pretraining_of(1e-2);
     struct finetuning finetuning = finetuning_of(0, HEAD_LM);
     uint64_t used[2][2];
@@ -495,7 +484,7 @@ static void the_step_loops_allocate_nothing(void **unused)
 static void a_loss_that_is_not_finite_fails_the_stage_and_says_where(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct pretraining pretraining = pretraining_of(1e-2);
     struct trainer *trainer = trainer_for(&shape);
     struct state *state = fresh(&shape);
@@ -514,7 +503,7 @@ static void a_loss_that_is_not_finite_fails_the_stage_and_says_where(void **unus
 static void a_learning_rate_that_is_far_too_high_ends_as_a_failed_stage(void **unused)
 {
     (void)unused;
-    struct model_shape shape = shape_with(OBJECTIVE_CAUSAL);
+    struct model_shape shape = fake_shape(OBJECTIVE_CAUSAL);
     struct pretraining pretraining = pretraining_of(1e30);
     struct trainer *trainer = trainer_for(&shape);
     struct state *state = fresh(&shape);
