@@ -7,34 +7,38 @@
 
 static const double STEP_SECONDS = 5e-3;
 
-/* As square as it gets, so that neither axis has many labels: rates by steps. */
-char *bench_schedule_sweep(int stages)
+/* Labels 1e-8, 2e-8, ...: of a setting that changes neither what a stage costs nor its class; memory_free. */
+static char *labels(int count)
 {
     enum { LABEL = 16 };
+    size_t size = (size_t)count * LABEL + 1, used = 0;
+    char *list = memory_allocate(size);
+    for (int i = 1; i <= count; i++)
+        used += (size_t)snprintf(list + used, size - used, "%s%de-8", i > 1 ? ", " : "", i);
+    return list;
+}
+
+/* As square as it gets, so that neither axis has many labels.  All stages of the grid are predicted to take as long. */
+char *bench_schedule_sweep(int stages)
+{
     CHECK(stages > 0, "%d stages", stages);
-    int rates = (int)ceil(sqrt(stages)), steps = (stages + rates - 1) / rates;
-    size_t size = (size_t)rates * LABEL, used = 0;
-    char *list = memory_allocate(size + 1);
-    for (int r = 1; r <= rates; r++)
-        used += (size_t)snprintf(list + used, size + 1 - used, "%s%de-8", r > 1 ? ", " : "", r);
-    char *steps_list = memory_allocate((size_t)steps * LABEL + 1);
-    used = 0;
-    for (int s = 1; s <= steps; s++)
-        used += (size_t)snprintf(steps_list + used, (size_t)steps * LABEL + 1 - used, "%s%d", s > 1 ? ", " : "", s);
+    int rates = (int)ceil(sqrt(stages)), decays = (stages + rates - 1) / rates;
+    char *rate = labels(rates), *decay = labels(decays);
     char *yaml = memory_format("name: bench-schedule\n"
                                "world: {kind: grammar, domains: 1, task_domains: 1}\n"
                                "tasks: [tense, topic]\n"
                                "model: {layers: 1, width: 8, heads: 1, context: 32}\n"
+                               "finetune: {second: {steps: 1}}\n"
                                "axes:\n"
                                "  tokens: [0]\n"
                                "  variety: [1]\n"
                                "  pair: [[tense, topic]]\n"
                                "  seed: 1\n"
                                "  finetune.second.learning_rate: [%s]\n"
-                               "  finetune.second.steps: [%s]\n",
-                               list, steps_list);
-    memory_free(steps_list);
-    memory_free(list);
+                               "  finetune.second.weight_decay: [%s]\n",
+                               rate, decay);
+    memory_free(rate);
+    memory_free(decay);
     return yaml;
 }
 
@@ -61,14 +65,13 @@ int bench_stage_run(void *context, const struct assignment *assignment, const st
     static const struct model_shape smallest = {
         .layers = 1, .width = 4, .heads = 1, .context = 4, .vocabulary = 4, .feed_forward = 1};
     const struct bench_stage *stage = context;
-    int length = record_offset(assignment->groups, stage->instruments, &assignment->extents, assignment->place,
-                               FIELD_COUNT);
+    int length =
+        record_offset(assignment->groups, stage->instruments, &assignment->extents, assignment->place, FIELD_COUNT);
     struct state *state = inputs->begun;
     (void)err;
     *result = (struct stage_result){.record_length = length};
     int64_t first = state ? state->step : assignment->start_step;
-    int64_t step =
-        sleep_through(stage->seconds, first, assignment->stop_step, pause, pause_context, &result->paused);
+    int64_t step = sleep_through(stage->seconds, first, assignment->stop_step, pause, pause_context, &result->paused);
     if (!state && (assignment->checkpoint || result->paused)) state = state_create(&smallest, NULL, 0, result->paused);
     if (state) state->step = step;
     result->state = state;
