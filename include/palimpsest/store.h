@@ -2,7 +2,7 @@
  *
  * Rank 0 writes the whole skeleton serially, under a temporary name.  Afterwards no metadata is ever written: workers write
  * rows into space laid out beforehand, independently; the mark in /stages commits them.  So a process may die at any
- * instant and the file stays readable. */
+ * instant and the file stays readable.  What stages leave in it has a leaf of the door for itself, store_rows.h. */
 #ifndef PALIMPSEST_STORE_H
 #define PALIMPSEST_STORE_H
 
@@ -10,6 +10,7 @@
 
 #include "palimpsest/model.h"
 #include "palimpsest/plan.h"
+#include "palimpsest/store_rows.h" /* IWYU pragma: export */
 
 /* ---- the results file ---- */
 
@@ -28,41 +29,10 @@ int store_check(const char *path, struct error *err);
 /* 0: it is a results file of palimpsest, whole or damaged. */
 int store_recognise(const char *path, struct error *err);
 
-struct store;
 /* MPI-IO for all ranks of comm (collective: all succeed or all fail with one text); plan must be the plan that made the
  * file, and is borrowed until store_close (collective, syncs; *store is gone also after a failure). */
 int store_open(const char *path, const struct plan *plan, MPI_Comm comm, struct store **store, struct error *err);
 int store_close(struct store **store, struct error *err);
-/* Fill every view of a stage from its record, and its status; not yet committed.  record NULL: all NaN. */
-int store_write_record(struct store *store, const struct assignment *assignment, const struct view *views,
-                       const double *record, enum stage_status status, struct error *err);
-/* The mark: status and the checksum of record[length] (and of nothing else, so that equal runs have equal marks); record
- * NULL: all NaN. */
-int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
-                     struct error *err);
-struct stage_provenance { /* what may differ between two runs of one sweep */
-    double started, seconds; /* started: since 1970; seconds: up to the writing of this */
-    double flops_per_second;
-    int64_t peak_bytes; /* most memory of the rank so far */
-    int rank, attempts;
-    struct time_spent spent; /* here, so that the file's members stand in the order of memory, as numpy wants them */
-    char host[64];
-    char reason[256]; /* of a failure; of a row that was taken over, REUSED_REASON, the file, and what stood there */
-};
-#define REUSED_REASON "reused from"
-int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err);
-/* What is known of a stage that is not committed: how its process fared.  Written before and while it runs, and read by
- * the next run when this one dies. */
-struct stage_attempt {
-    int running;      /* 0: no; 1: among others; 2: alone, everybody else idle */
-    int deaths;       /* in a row, each alone and at the same step */
-    bool suspect;     /* was running at two deaths and got no further in between */
-    int64_t step;     /* it had reached, as far as it said */
-    int64_t furthest; /* step reached at any death; -1: none yet */
-};
-int store_write_attempt(struct store *store, int row, const struct stage_attempt *attempt, struct error *err);
-/* The same for signal handlers: past HDF5, async-signal-safe, and fails in silence. */
-void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt);
 /* Each run of a sweep leaves one; the latest is read back. */
 int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err);
 /* Own rows and marks are on disk after it, in the file that the path still names: ERROR_OUTSIDE when that was removed or

@@ -1,35 +1,14 @@
-/* Filling the results file from many ranks: independent writes into space the skeleton has laid out, never metadata.
+/* The results file opened by many ranks to be filled: independent writes into space the skeleton has laid out, never
+ * metadata.  What goes into a row stands in store_rows.c.
  *
- * Everything a write needs (open dataset, data spaces, types) is kept from the opening on: a row of thirty numbers in
- * twenty variables is then some twenty writes of about two microseconds each. */
+ * Everything a write needs (open dataset, data spaces, types) is kept from the opening on. */
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "store_private.h"
-
-struct slot { /* an open dataset, and the block that one write fills in it */
-    const char *name;
-    hid_t dataset, space, block, type;
-    int rank;
-    hsize_t count[DIMENSIONS_MOST]; /* of the block */
-};
-struct store {
-    const struct plan *plan;
-    char *path;
-    MPI_Comm comm;
-    int descriptor; /* to sync through */
-    hid_t file, transfer;
-    int columns;
-    struct column *column;
-    struct slot *slot; /* [columns] */
-    struct slot mark, provenance, attempt, certificate;
-    haddr_t attempts_at; /* in the file */
-    hid_t provenance_type, certificate_type;
-};
+#include "writer_private.h"
 
 /* ---- agreement: nobody leaves a collective step alone ---- */
 
@@ -74,28 +53,17 @@ static bool slot_fits(const struct slot *slot, const struct dimensions *dimensio
 static int slot_open(struct store *store, struct slot *slot, const char *name, hid_t type,
                      const struct dimensions *dimensions, int whole, struct error *err)
 {
-    *slot = (struct slot){.name = name, .type = type, .rank = dimensions->count};
-    hsize_t values = 1;
+    *slot = (struct slot){.name = name, .type = type, .rank = dimensions->count, .values = 1};
     for (int i = 0; i < slot->rank; i++) {
         slot->count[i] = i < whole ? 1 : dimensions->length[i];
-        values *= slot->count[i];
+        slot->values *= slot->count[i];
     }
     slot->dataset = H5Dopen2(store->file, name, H5P_DEFAULT);
     if (slot->dataset < 0) return hdf_fail(err, store->path, "there is no %s", name);
     slot->space = H5Dget_space(slot->dataset);
-    slot->block = H5Screate_simple(1, &values, NULL);
+    slot->block = H5Screate_simple(1, &slot->values, NULL);
     if (!slot_fits(slot, dimensions))
         return error_set(err, ERROR_INPUT, "%s: %s is not laid out as this sweep needs it", store->path, name);
-    return 0;
-}
-
-static int slot_write(struct store *store, struct slot *slot, const hsize_t *start, const void *values,
-                      struct error *err)
-{
-    hid_t space = slot->rank > 0 ? slot->space : H5S_ALL;
-    if ((slot->rank > 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, slot->count, NULL) < 0) ||
-        H5Dwrite(slot->dataset, slot->type, slot->block, space, store->transfer, values) < 0)
-        return hdf_fail(err, store->path, "%s cannot be written", slot->name);
     return 0;
 }
 
@@ -134,6 +102,7 @@ static int open_rest(struct store *store, struct error *err)
 {
     store->transfer = H5Pcreate(H5P_DATASET_XFER);
     H5Pset_dxpl_mpio(store->transfer, H5FD_MPIO_INDEPENDENT);
+    store->blocks = H5Screate_simple(1, &(hsize_t){1}, NULL);
     store->descriptor = open(store->path, O_RDWR | O_CLOEXEC);
     if (store->descriptor < 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened for writing: %s", store->path, strerror(errno));
@@ -151,6 +120,7 @@ static void close_objects(struct store *store)
     if (store->provenance_type > 0) H5Tclose(store->provenance_type);
     if (store->certificate_type > 0) H5Tclose(store->certificate_type);
     if (store->transfer > 0) H5Pclose(store->transfer);
+    if (store->blocks > 0) H5Sclose(store->blocks);
     if (store->descriptor >= 0) close(store->descriptor);
 }
 
@@ -159,6 +129,7 @@ static void release(struct store **store)
     MPI_Comm_free(&(*store)->comm);
     memory_free((*store)->column);
     memory_free((*store)->slot);
+    memory_free((*store)->gathered);
     memory_free((*store)->path);
     memory_free(*store);
     *store = NULL;
@@ -276,146 +247,4 @@ int store_close(struct store **store, struct error *err)
     status = agree((*store)->comm, status, err);
     release(store);
     return status;
-}
-
-/* ---- rows ---- */
-
-/* Index along each dimension of the group for a row-major index; those after it start at 0. */
-static void view_start(const struct plan *plan, const struct view *view, hsize_t start[DIMENSIONS_MOST])
-{
-    const struct group_layout *layout = &plan->group[view->group];
-    int64_t rest = view->index;
-    for (int d = layout->axis_count; d < DIMENSIONS_MOST; d++) start[d] = 0;
-    for (int d = layout->axis_count - 1; d >= 0; d--) {
-        int length = group_dimension_length(plan, layout, d);
-        start[d] = (hsize_t)(rest % length);
-        rest /= length;
-    }
-}
-
-static int write_view(struct store *store, const struct assignment *assignment, const struct view *view,
-                      const double *record, enum stage_status status, struct error *err)
-{
-    const int8_t flag = (int8_t)status;
-    hsize_t start[DIMENSIONS_MOST];
-    view_start(store->plan, view, start);
-    for (int c = 0; c < store->columns; c++) {
-        const struct column *column = &store->column[c];
-        if (column->group != view->group) continue;
-        const void *values = &flag;
-        if (column->field >= 0) {
-            int offset = column_offset(store->plan, column, assignment->groups, assignment->place);
-            if (offset < 0) continue;
-            values = record + offset;
-        }
-        TRY(slot_write(store, &store->slot[c], start, values, err));
-    }
-    return 0;
-}
-
-/* The caller's record, or one of all NaN where there is none. */
-static const double *record_or_missing(const double *record, int length, double **missing)
-{
-    *missing = NULL;
-    if (record) return record;
-    *missing = memory_array((size_t)length, sizeof **missing);
-    for (int i = 0; i < length; i++) (*missing)[i] = NAN;
-    return *missing;
-}
-
-int store_write_record(struct store *store, const struct assignment *assignment, const struct view *views,
-                       const double *record, enum stage_status status, struct error *err)
-{
-    double *missing;
-    int length = record_offset(assignment->groups, store->plan->sweep->instruments, &store->plan->extents,
-                               assignment->place, FIELD_COUNT);
-    const double *values = record_or_missing(record, length, &missing);
-    int result = 0;
-    for (int v = 0; v < assignment->views && result == 0; v++)
-        result = write_view(store, assignment, &views[v], values, status, err);
-    memory_free(missing);
-    return result;
-}
-
-static int restore_place(struct store *store, int column, int64_t place, void *values, struct error *err)
-{
-    const struct view view = {.group = store->column[column].group, .index = place};
-    hsize_t start[DIMENSIONS_MOST];
-    column_make_empty(&store->column[column], values);
-    view_start(store->plan, &view, start);
-    return slot_write(store, &store->slot[column], start, values, err);
-}
-
-static int restore_column(struct store *store, int c, int64_t *restored, struct error *err)
-{
-    const struct column *column = &store->column[c];
-    const struct slot *slot = &store->slot[c];
-    int64_t cells = store->plan->group[column->group].cells, first = 0;
-    while (first < cells && column_stage(store->plan, column, first) >= 0) first++;
-    if (first == cells) return 0;
-    size_t width = (size_t)column->extent * H5Tget_size(slot->type);
-    char *values = memory_array((size_t)cells, width);
-    int status = 0;
-    if (H5Dread(slot->dataset, slot->type, H5S_ALL, H5S_ALL, store->transfer, values) < 0)
-        status = hdf_fail(err, store->path, "%s cannot be read", slot->name);
-    for (int64_t i = first; i < cells && status == 0; i++) {
-        char *here = values + (size_t)i * width;
-        if (column_stage(store->plan, column, i) >= 0 || column_is_empty(column, here)) continue;
-        status = restore_place(store, c, i, here, err);
-        ++*restored;
-    }
-    memory_free(values);
-    return status;
-}
-
-int store_restore_unfilled(struct store *store, int64_t *restored, struct error *err)
-{
-    *restored = 0;
-    for (int c = 0; c < store->columns; c++) TRY(restore_column(store, c, restored, err));
-    return 0;
-}
-
-int store_write_mark(struct store *store, int row, enum stage_status status, const double *record, int length,
-                     struct error *err)
-{
-    const hsize_t start[2] = {(hsize_t)row, 0};
-    uint64_t mark[MARK_WORDS];
-    double *missing;
-    const double *values = record_or_missing(record, length, &missing);
-    mark_fill(mark, row, status, hash_bytes(values, (size_t)length * sizeof *values));
-    memory_free(missing);
-    return slot_write(store, &store->mark, start, mark, err);
-}
-
-int store_write_provenance(struct store *store, int row, const struct stage_provenance *facts, struct error *err)
-{
-    const hsize_t start = (hsize_t)row;
-    return slot_write(store, &store->provenance, &start, facts, err);
-}
-
-int store_write_attempt(struct store *store, int row, const struct stage_attempt *attempt, struct error *err)
-{
-    const hsize_t start[2] = {(hsize_t)row, 0};
-    uint64_t words[ATTEMPT_WORDS];
-    attempt_fill(words, row, attempt);
-    return slot_write(store, &store->attempt, start, words, err);
-}
-
-void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt)
-{
-    uint64_t words[ATTEMPT_WORDS];
-    attempt_fill(words, row, attempt);
-    off_t at = (off_t)store->attempts_at + row * (off_t)sizeof words;
-    if (store->attempts_at != HADDR_UNDEF && pwrite(store->descriptor, words, sizeof words, at) < 0) return;
-}
-
-/* Into the first place that no run has used yet. */
-int store_write_certificate(struct store *store, const struct certificate *certificate, struct error *err)
-{
-    struct certificate all[CERTIFICATES] = {0}; /* members that an older file lacks stay 0 */
-    hsize_t place = 0;
-    if (H5Dread(store->certificate.dataset, store->certificate.type, H5S_ALL, H5S_ALL, store->transfer, all) < 0)
-        return hdf_fail(err, store->path, "%s cannot be read", PROVENANCE_CERTIFICATE);
-    while (place < CERTIFICATES - 1 && all[place].ranks > 0) place++;
-    return slot_write(store, &store->certificate, &place, certificate, err);
 }
