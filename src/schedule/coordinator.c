@@ -4,6 +4,8 @@
 
 #include "schedule_private.h"
 
+static const double LATELY = 0.1; /* the weight of the last stage in what stages take lately */
+
 static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage, int worker, enum stage_status status)
 {
     ledger_apply(c->ledger, &(struct ledger_event){kind, stage, worker, status});
@@ -12,7 +14,13 @@ static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage,
 void tell_workers(struct coordinator *c, enum instruction_kind kind)
 {
     struct instruction instruction = {.version = MESSAGE_VERSION, .kind = kind};
-    for (int w = 0; w < c->workers && !c->self; w++) send_instruction(c->comm, w + 1, &instruction, NULL);
+    struct outbox out = {.comm = c->comm, .tag = TAG_CONTROL};
+    for (int w = 0; w < c->workers && !c->self; w++) {
+        out.rank = w + 1;
+        outbox_put_instruction(&out, &instruction, NULL);
+        outbox_send(&out);
+    }
+    message_reset(&out.message);
 }
 
 void coordinator_drain(struct coordinator *c)
@@ -74,6 +82,7 @@ static void on_ended(struct coordinator *c, int worker, const struct report *rep
     account_spent(c, &report->spent);
     c->seconds[report->stage] += report->work_seconds;
     c->checkpoint_seconds = fmax(c->checkpoint_seconds, report->checkpoint_seconds);
+    c->stage_seconds += LATELY * (report->seconds - c->stage_seconds);
     if (done && report->from_start) { /* the rest of a stage says nothing of a whole one */
         c->any_observed = true;
         cost_model_observe(c->model, report->stage, report->seconds);
@@ -120,9 +129,8 @@ static void next_in_queue(struct coordinator *c, int worker, int ended)
     slot->step = 0;
     slot->tokens_per_step = 0;
     if (slot->queued == 0) c->idle[c->idle_count++] = worker;
-    if (slot->reported) return;
     slot->reported = true;
-    c->reported[c->reported_count++] = worker;
+    visit_later(c, worker);
 }
 
 /* What ran alone has got past the place where it died. */
@@ -155,13 +163,14 @@ void coordinator_take_report(struct coordinator *c, int worker, const struct rep
     after_events(c);
 }
 
+/* All that wait, before anything follows from them. */
 static bool take_reports(struct coordinator *c)
 {
     struct report report;
     int rank;
     bool any = false;
-    while (receive_report(c->comm, &report, &rank)) {
-        coordinator_take_report(c, rank - 1, &report);
+    while (message_receive(c->comm, TAG_REPORT, &c->in, &rank)) {
+        while (message_next_report(&c->in, &report)) coordinator_take_report(c, rank - 1, &report);
         any = true;
     }
     return any;
@@ -173,6 +182,7 @@ static bool take_reports(struct coordinator *c)
 static bool poll_here(void *context)
 {
     struct coordinator *c = context;
+    if (worker_due(c->self)) report_here(c);
     upkeep(c, false);
     return c->draining;
 }
@@ -189,9 +199,9 @@ static void stop_workers(struct coordinator *c)
 {
     struct patience patience;
     tell_workers(c, TELL_STOP);
-    patience_reset(&patience);
+    patience_reset(&patience, 0);
     while (!all_stopped(c)) {
-        if (take_reports(c)) patience_reset(&patience);
+        if (take_reports(c)) patience_reset(&patience, 0);
         upkeep(c, false);
         patience_wait(&patience);
     }
@@ -211,14 +221,14 @@ static void stop_here(struct coordinator *c)
 static void work_through(struct coordinator *c)
 {
     struct patience patience;
-    patience_reset(&patience);
+    patience_reset(&patience, 0);
     for (;;) {
         bool busy = !c->self && take_reports(c);
         upkeep(c, false);
         busy |= hand_out(c);
         if (ledger_counts(c->ledger).running == 0 && !busy) return; /* finished, drained, or nothing ends in time */
         if (busy)
-            patience_reset(&patience);
+            patience_reset(&patience, c->stage_seconds);
         else
             patience_wait(&patience);
     }

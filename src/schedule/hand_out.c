@@ -5,21 +5,16 @@
 #include "schedule_private.h"
 
 static const double HEADROOM = 1.1; /* a stage may take so much longer than predicted and still end in time */
-/* Stages this short are handed out before the worker asks, so that it never waits for an answer: seconds of work that
- * may lie ready at a worker beside what it runs. */
-static const double AHEAD_SECONDS = 5e-3;
+/* Stages this short are handed out before the worker asks, so that it never waits for an answer, and many go in one
+ * message: seconds of work that may lie at a worker, with what it runs. */
+static const double AHEAD_SECONDS = 50e-3;
 static const double WORTH_STARTING = 1; /* seconds of work before a drain that make it worth to begin a longer stage */
 
-static void carry_out_here(struct coordinator *c, const struct instruction *instruction)
+void visit_later(struct coordinator *c, int worker)
 {
-    struct report report;
-    struct error err;
-    const struct view *views = plan_views(c->plan, instruction->assignment.stage);
-    if (worker_carry_out(c->self, instruction, views, &report, &err) != 0) {
-        report.kind = REPORT_ERROR;
-        report_say(&report, err.text);
-    }
-    coordinator_take_report(c, 0, &report);
+    if (c->slot[worker].to_visit) return;
+    c->slot[worker].to_visit = true;
+    c->to_visit[c->to_visit_count++] = worker;
 }
 
 static void compose(struct coordinator *c, int stage, struct instruction *instruction)
@@ -45,28 +40,42 @@ static void start(struct coordinator *c, int worker, int stage)
     compose(c, stage, &instruction);
     if (slot->queued == 0) slot->since = clock_seconds();
     slot->queue[slot->queued++] = stage;
-    if (c->self)
-        carry_out_here(c, &instruction);
-    else
-        send_instruction(c->comm, worker + 1, &instruction, plan_views(c->plan, stage));
+    outbox_put_instruction(&slot->out, &instruction, plan_views(c->plan, stage));
+    visit_later(c, worker);
 }
 
-/* Workers that have just ended short stages get more of them ahead. */
-static void hand_out_ahead(struct coordinator *c)
+/* Nobody gets more of what is ready than would be left for each of the others. */
+static int most_ahead(const struct coordinator *c)
 {
-    bool wait = c->self || c->draining || c->alone >= 0 || suspects_next(c) >= 0;
-    while (c->reported_count > 0) {
-        int worker = c->reported[--c->reported_count];
+    int fair = 1 + ledger_counts(c->ledger).ready / c->workers;
+    return fair < AHEAD ? fair : AHEAD;
+}
+
+static void fill_up(struct coordinator *c, int worker)
+{
+    struct slot *slot = &c->slot[worker];
+    int most = most_ahead(c);
+    double ahead = 0, left = fmin(AHEAD_SECONDS, seconds_left(c) / HEADROOM);
+    for (int i = 0; i < slot->queued; i++) ahead += ledger_cost(c->ledger, slot->queue[i]);
+    while (slot->queued > 0 && slot->queued < most) {
+        int stage = ledger_next(c->ledger, worker, left - ahead);
+        if (stage < 0) break;
+        ahead += ledger_cost(c->ledger, stage);
+        start(c, worker, stage);
+    }
+}
+
+/* Workers that have just ended short stages get more of them ahead; then all hear what they were given. */
+static void visit_workers(struct coordinator *c)
+{
+    bool wait = c->draining || c->alone >= 0 || suspects_next(c) >= 0;
+    while (c->to_visit_count > 0) {
+        int worker = c->to_visit[c->to_visit_count - 1];
         struct slot *slot = &c->slot[worker];
-        double ahead = 0;
-        slot->reported = false;
-        for (int i = 0; i < slot->queued; i++) ahead += ledger_cost(c->ledger, slot->queue[i]);
-        while (!wait && slot->queued > 0 && slot->queued < AHEAD) {
-            int stage = ledger_next(c->ledger, worker, fmin(AHEAD_SECONDS - ahead, seconds_left(c) / HEADROOM));
-            if (stage < 0) break;
-            ahead += ledger_cost(c->ledger, stage);
-            start(c, worker, stage);
-        }
+        if (slot->reported && !wait) fill_up(c, worker);
+        slot->reported = slot->to_visit = false;
+        c->to_visit_count--;
+        outbox_send(&slot->out);
     }
 }
 
@@ -115,6 +124,44 @@ static bool hand_out_suspect(struct coordinator *c, int stage)
     return true;
 }
 
+/* ---- rank 0's own worker ---- */
+
+static void take_here(void *context, const struct report *report) { coordinator_take_report(context, 0, report); }
+
+void report_here(struct coordinator *c) { worker_commit(c->self, take_here, c); }
+
+/* Reports come in the order in which the stages were given. */
+static void end_without_row(struct coordinator *c, int stage, enum report_kind kind, const char *text)
+{
+    struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = stage};
+    report_here(c);
+    report.finished = c->self->finished;
+    report.synced = c->self->synced;
+    report_say(&report, text);
+    coordinator_take_report(c, 0, &report);
+}
+
+static void work_here(struct coordinator *c)
+{
+    struct message *message = &c->slot[0].out.message;
+    const struct instruction *instruction;
+    const struct view *views;
+    struct error err;
+    while ((instruction = message_next_instruction(message, &views))) {
+        int stage = instruction->assignment.stage;
+        if (c->draining)
+            end_without_row(c, stage, REPORT_RETURNED, "");
+        else if (worker_carry_out(c->self, instruction, views, &err) != 0)
+            end_without_row(c, stage, REPORT_ERROR, err.text);
+        if (worker_due(c->self)) report_here(c);
+        upkeep(c, false);
+    }
+    report_here(c);
+    message->used = message->read = 0;
+}
+
+/* ---- all of it ---- */
+
 bool hand_out(struct coordinator *c)
 {
     bool any = false;
@@ -132,8 +179,8 @@ bool hand_out(struct coordinator *c)
         c->idle_count--;
         start(c, worker, stage);
         any = true;
-        if (c->self) upkeep(c, false);
     }
-    hand_out_ahead(c);
+    visit_workers(c);
+    if (c->self) work_here(c);
     return any;
 }

@@ -44,6 +44,15 @@ static void drop_others(struct worker *worker, const struct assignment *assignme
     }
 }
 
+bool inputs_held(struct worker *worker, const struct assignment *assignment)
+{
+    for (int at = has_parent(assignment) ? -1 : 0; at < assignment->needs; at++) {
+        struct checkpoint_name name = input_name(assignment, at);
+        if (!find_held(worker, &name)) return false;
+    }
+    return true;
+}
+
 bool inputs_fetch(struct worker *worker, const struct assignment *assignment, struct report *report)
 {
     drop_others(worker, assignment);

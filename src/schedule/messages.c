@@ -1,34 +1,52 @@
 /* Sending, and receiving without ever blocking: a blocked receive spins a whole core. */
-#include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "schedule_private.h"
 
-void patience_reset(struct patience *patience) { *patience = (struct patience){.since = clock_seconds()}; }
+enum { ALIGNED = 8 };
+_Static_assert(sizeof(struct instruction) % ALIGNED == 0 && sizeof(struct view) % ALIGNED == 0,
+               "what follows in a message must be aligned");
 
-void patience_wait(struct patience *patience)
+static void check_version(uint32_t version)
 {
-    static const double AWAKE = 50e-6, FIRST_NAP = 20e-6, LONGEST_NAP = 2e-3; /* seconds */
-    if (patience->nap == 0 && clock_seconds() - patience->since < AWAKE) {
-        sched_yield();
-        return;
-    }
-    patience->nap = patience->nap == 0 ? FIRST_NAP : 1.5 * patience->nap;
-    if (patience->nap > LONGEST_NAP) patience->nap = LONGEST_NAP;
-    nanosleep(&(struct timespec){.tv_nsec = (long)(1e9 * patience->nap)}, NULL);
+    CHECK(version == MESSAGE_VERSION, "another rank speaks version %u of the messages, this one %d", version,
+          MESSAGE_VERSION);
 }
 
-void send_instruction(MPI_Comm comm, int rank, const struct instruction *instruction, const struct view *views)
+/* ---- out ---- */
+
+void outbox_send(struct outbox *outbox)
 {
-    size_t views_bytes = instruction->kind == TELL_RUN ? (size_t)instruction->assignment.views * sizeof *views : 0;
-    char *bytes = memory_allocate(sizeof *instruction + views_bytes);
-    memcpy(bytes, instruction, sizeof *instruction);
-    if (views_bytes > 0) memcpy(bytes + sizeof *instruction, views, views_bytes);
-    int tag = instruction->kind == TELL_RUN ? TAG_RUN : TAG_CONTROL;
-    MPI_Send(bytes, (int)(sizeof *instruction + views_bytes), MPI_BYTE, rank, tag, comm);
-    memory_free(bytes);
+    struct message *message = &outbox->message;
+    if (message->used == 0 || outbox->comm == MPI_COMM_NULL) return;
+    MPI_Send(message->bytes, (int)message->used, MPI_BYTE, outbox->rank, outbox->tag, outbox->comm);
+    message->used = 0;
+}
+
+/* Room for so many bytes. */
+static char *put(struct outbox *outbox, size_t bytes)
+{
+    struct message *message = &outbox->message;
+    if (message->used + bytes > MESSAGE_BYTES) outbox_send(outbox);
+    message->bytes = memory_grow(message->bytes, &message->capacity, message->used + bytes, 1);
+    char *place = message->bytes + message->used;
+    message->used += bytes;
+    return place;
+}
+
+static size_t views_bytes(const struct instruction *instruction)
+{
+    return instruction->kind == TELL_RUN ? (size_t)instruction->assignment.views * sizeof(struct view) : 0;
+}
+
+void outbox_put_instruction(struct outbox *outbox, const struct instruction *instruction, const struct view *views)
+{
+    size_t more = views_bytes(instruction);
+    char *place = put(outbox, sizeof *instruction + more);
+    memcpy(place, instruction, sizeof *instruction);
+    if (more > 0) memcpy(place + sizeof *instruction, views, more);
 }
 
 void report_say(struct report *report, const char *text)
@@ -36,55 +54,68 @@ void report_say(struct report *report, const char *text)
     snprintf(report->text, sizeof report->text, "%.*s", REPORT_TEXT - 1, text);
 }
 
-void send_report(MPI_Comm comm, const struct report *report)
+/* Up to the end of its text, and to where the next may stand. */
+static size_t report_bytes(const struct report *report)
 {
-    size_t length = offsetof(struct report, text) + strnlen(report->text, REPORT_TEXT - 1) + 1;
-    MPI_Send(report, (int)length, MPI_BYTE, 0, TAG_REPORT, comm);
+    size_t bytes = offsetof(struct report, text) + strnlen(report->text, REPORT_TEXT - 1) + 1;
+    return (bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
 }
 
-/* Size in bytes and sender of the next message of that tag; false when there is none now. */
-static bool probe(MPI_Comm comm, int tag, int *bytes, int *rank)
+void outbox_put_report(struct outbox *outbox, const struct report *report)
 {
-    int there;
+    size_t bytes = report_bytes(report);
+    memcpy(put(outbox, bytes), report, bytes);
+}
+
+/* ---- in ---- */
+
+bool message_receive(MPI_Comm comm, int tag, struct message *message, int *rank)
+{
+    int there, bytes;
     MPI_Status status;
     MPI_Iprobe(MPI_ANY_SOURCE, tag, comm, &there, &status);
     if (!there) return false;
-    MPI_Get_count(&status, MPI_BYTE, bytes);
-    *rank = status.MPI_SOURCE;
+    MPI_Get_count(&status, MPI_BYTE, &bytes);
+    message->bytes = memory_grow(message->bytes, &message->capacity, (size_t)bytes, 1);
+    MPI_Recv(message->bytes, bytes, MPI_BYTE, status.MPI_SOURCE, tag, comm, MPI_STATUS_IGNORE);
+    message->used = (size_t)bytes;
+    message->read = 0;
+    if (rank) *rank = status.MPI_SOURCE;
     return true;
 }
 
-static void check_version(uint32_t version, int rank)
+const struct instruction *message_next_instruction(struct message *message, const struct view **views)
 {
-    CHECK(version == MESSAGE_VERSION, "rank %d speaks version %u of the messages, this rank %d", rank, version,
-          MESSAGE_VERSION);
+    size_t left = message->used - message->read;
+    if (left == 0) return NULL;
+    const struct instruction *instruction = (const void *)(message->bytes + message->read);
+    CHECK(left >= sizeof *instruction, "an instruction of %zu bytes", left);
+    check_version(instruction->version);
+    size_t bytes = sizeof *instruction + views_bytes(instruction);
+    CHECK(left >= bytes, "an instruction of %zu bytes with %d views", left, instruction->assignment.views);
+    *views = (const void *)(message->bytes + message->read + sizeof *instruction);
+    message->read += bytes;
+    return instruction;
 }
 
-bool receive_report(MPI_Comm comm, struct report *report, int *rank)
+bool message_next_report(struct message *message, struct report *report)
 {
-    int bytes;
-    if (!probe(comm, TAG_REPORT, &bytes, rank)) return false;
-    CHECK(bytes > (int)offsetof(struct report, text) && bytes <= (int)sizeof *report, "a report of %d bytes", bytes);
-    MPI_Recv(report, bytes, MPI_BYTE, *rank, TAG_REPORT, comm, MPI_STATUS_IGNORE);
-    check_version(report->version, *rank);
-    report->text[bytes - (int)offsetof(struct report, text) - 1] = '\0';
+    size_t left = message->used - message->read, fixed = offsetof(struct report, text);
+    if (left == 0) return false;
+    CHECK(left > fixed, "a report of %zu bytes", left);
+    size_t most = left < sizeof *report ? left : sizeof *report;
+    const char *bytes = message->bytes + message->read, *text = bytes + fixed;
+    size_t length = strnlen(text, most - fixed);
+    CHECK(length < most - fixed, "a report without an end");
+    memcpy(report, bytes, fixed);
+    memcpy(report->text, text, length + 1);
+    check_version(report->version);
+    message->read += report_bytes(report);
     return true;
 }
 
-bool receive_instruction(MPI_Comm comm, int tag, struct instruction *instruction, struct view **views, size_t *capacity)
+void message_reset(struct message *message)
 {
-    int bytes, rank;
-    if (!probe(comm, tag, &bytes, &rank)) return false;
-    CHECK(bytes >= (int)sizeof *instruction, "an instruction of %d bytes", bytes);
-    char *whole = memory_allocate((size_t)bytes);
-    MPI_Recv(whole, bytes, MPI_BYTE, rank, tag, comm, MPI_STATUS_IGNORE);
-    memcpy(instruction, whole, sizeof *instruction);
-    check_version(instruction->version, rank);
-    size_t count = ((size_t)bytes - sizeof *instruction) / sizeof **views;
-    CHECK(count == (instruction->kind == TELL_RUN ? (size_t)instruction->assignment.views : 0),
-          "%zu views came with an instruction for %d", count, instruction->assignment.views);
-    *views = memory_grow(*views, capacity, count, sizeof **views);
-    if (count > 0) memcpy(*views, whole + sizeof *instruction, count * sizeof **views);
-    memory_free(whole);
-    return true;
+    memory_free(message->bytes);
+    *message = (struct message){0};
 }

@@ -33,39 +33,65 @@ int midway_write(struct worker *worker, const struct checkpoint_name *name, cons
 
 /* ---- how the attempt fares, for the next run if this one dies ---- */
 
-/* Whose stage runs in this process, for the signal handler; NULL: none does, or none is noted. */
+/* Who carries out stages in this process, for the signal handler; NULL: nobody. */
 static struct worker *volatile at_work;
+
+static void forgive(const struct worker *worker, const struct noted *noted)
+{
+    struct stage_attempt attempt = noted->attempt;
+    attempt.running = 0;
+    if (noted->due) store_note_attempt(worker->store, noted->row, &attempt);
+}
 
 void schedule_forgive(void)
 {
     const struct worker *worker = at_work;
     if (!worker) return;
-    struct stage_attempt attempt = worker->attempt;
-    attempt.running = 0;
-    store_note_attempt(worker->store, worker->row, &attempt);
+    forgive(worker, &worker->noted_before);
+    forgive(worker, &worker->noted);
 }
 
-static int note_attempt(struct worker *worker, int running, struct error *err)
+/* Writes what is due, of the stage that has ended and of the one that runs: one write where their rows are side by
+ * side. */
+static int note(struct worker *worker, bool running, struct error *err)
 {
-    if (!worker->noted) return 0;
-    worker->attempt.running = running;
+    int row[2], count = 0;
+    struct stage_attempt attempt[2];
+    if (worker->noted_before.due) {
+        row[count] = worker->noted_before.row;
+        attempt[count++] = worker->noted_before.attempt;
+    }
+    if (running && worker->noted.due) {
+        row[count] = worker->noted.row;
+        attempt[count++] = worker->noted.attempt;
+    }
+    if (count == 0) return 0;
     double before = clock_seconds();
-    int status = store_write_attempt(worker->store, worker->row, &worker->attempt, err);
+    int status = store_write_attempts(worker->store, row, attempt, count, err);
     worker->spent.rows += clock_seconds() - before;
+    if (status == 0) worker->noted_before.due = false;
+    return status;
+}
+
+int midway_settle(struct worker *worker, struct error *err)
+{
+    int status = note(worker, false, err);
+    if (!worker->within) at_work = NULL;
     return status;
 }
 
 /* Alone it says every step, so that two deaths at one place are known to be at one place. */
 static int note_step(struct worker *worker, int64_t step, double now, bool polled, struct error *err)
 {
-    int running = worker->attempt.running;
-    if (!worker->noted || (running == 1 && !polled)) return 0;
-    worker->attempt.step = step;
-    if (running == 2 && step > worker->attempt.furthest) {
+    struct stage_attempt *attempt = &worker->noted.attempt, before = *attempt;
+    if (!worker->noted.due || (attempt->running == 1 && !polled)) return 0;
+    attempt->step = step;
+    if (attempt->running == 2 && step > attempt->furthest) {
         if (worker->passed == 0) worker->passed = now;
-        if (now - worker->passed >= CLEARED_AFTER) running = 1;
+        if (now - worker->passed >= CLEARED_AFTER) attempt->running = 1;
     }
-    return note_attempt(worker, running, err);
+    if (attempt->step == before.step && attempt->running == before.running) return 0;
+    return note(worker, true, err);
 }
 
 /* ---- pauses ---- */
@@ -149,15 +175,19 @@ static struct state *find_begun(struct worker *worker, const struct instruction 
     return whole ? whole : read_begun(worker, instruction, BEGUN_PARTIAL);
 }
 
-int midway_clear(struct worker *worker, const struct instruction *instruction, struct error *err)
+unsigned midway_leftovers(const struct worker *worker, const struct instruction *instruction)
 {
-    const struct assignment *assignment = &instruction->assignment;
-    struct checkpoint_name part = name_of(assignment, true), whole = name_of(assignment, false);
-    bool useless = instruction->begun & BEGUN_WHOLE && !assignment->checkpoint;
-    if (!worker->saved && !useless) return 0;
+    bool useless = instruction->begun & BEGUN_WHOLE && !instruction->assignment.checkpoint;
+    return (worker->saved ? BEGUN_PARTIAL : 0u) | (useless ? BEGUN_WHOLE : 0u);
+}
+
+int midway_clear(struct worker *worker, const struct ended *ended, struct error *err)
+{
+    struct checkpoint_name part = name_of(&ended->assignment, true), whole = name_of(&ended->assignment, false);
+    if (ended->leftovers == 0) return 0;
     TRY(worker_sync(worker, err));
-    if (worker->saved) TRY(checkpoint_remove(worker->results_path, &part, err));
-    return useless ? checkpoint_remove(worker->results_path, &whole, err) : 0;
+    if (ended->leftovers & BEGUN_PARTIAL) TRY(checkpoint_remove(worker->results_path, &part, err));
+    return ended->leftovers & BEGUN_WHOLE ? checkpoint_remove(worker->results_path, &whole, err) : 0;
 }
 
 /* ---- the stage ---- */
@@ -170,22 +200,29 @@ static int begin(struct worker *worker, const struct instruction *instruction, i
     worker->saved_step = step;
     worker->last_poll = clock_seconds();
     worker->next_save = worker->last_poll + save_after(worker);
-    worker->row = instruction->assignment.row;
-    worker->noted = instruction->noted;
-    worker->attempt = instruction->attempt;
-    worker->attempt.step = step;
+    worker->within = true;
     worker->passed = 0;
+    worker->noted.row = instruction->assignment.row;
+    worker->noted.attempt = instruction->attempt;
+    worker->noted.attempt.step = step;
     atomic_signal_fence(memory_order_release); /* the handler reads what stands above */
-    at_work = worker->noted ? worker : NULL;
-    log_line(LOG_DEBUG, "row %d begins at step %lld", worker->row, (long long)step);
-    return note_attempt(worker, worker->attempt.running, err);
+    worker->noted.due = instruction->noted;
+    at_work = worker;
+    log_line(LOG_DEBUG, "row %d begins at step %lld", worker->noted.row, (long long)step);
+    return note(worker, true, err);
 }
 
-/* What comes now, writing, is the same for all stages: a death in it says nothing of this one. */
-static int end(struct worker *worker, struct error *err)
+/* What comes now, writing, is the same for all stages: a death in it says nothing of this one.  The file is told before
+ * that, or as the next stage begins, which comes at once. */
+static void end(struct worker *worker)
 {
-    at_work = NULL;
-    return note_attempt(worker, 0, err);
+    worker->within = false;
+    worker->noted_before.row = worker->noted.row;
+    worker->noted_before.attempt = worker->noted.attempt;
+    worker->noted_before.attempt.running = 0;
+    atomic_signal_fence(memory_order_release);
+    worker->noted_before.due = worker->noted.due;
+    worker->noted.due = false;
 }
 
 /* One stretch, up to the next pause or the end, added to what came before it. */
@@ -213,7 +250,8 @@ static int give_back(struct worker *worker, const struct assignment *assignment,
                      struct error *err)
 {
     if (state->step > worker->saved_step) TRY(save(worker, assignment, state, err));
-    return note_attempt(worker, 0, err);
+    end(worker);
+    return midway_settle(worker, err);
 }
 
 static int run_to_the_end(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
@@ -228,7 +266,10 @@ static int run_to_the_end(struct worker *worker, const struct instruction *instr
     }
     for (;;) {
         TRY(run_stretch(worker, assignment, begun, result, err));
-        if (!result->paused) return end(worker, err);
+        if (!result->paused) {
+            end(worker);
+            return 0;
+        }
         if (worker->pausing) return give_back(worker, assignment, result->state, err);
         TRY(save(worker, assignment, result->state, err));
         begun = result->state;
@@ -239,7 +280,8 @@ int midway_run(struct worker *worker, const struct instruction *instruction, str
                struct report *report, struct error *err)
 {
     int status = run_to_the_end(worker, instruction, result, report, err);
-    at_work = NULL;
-    if (status != 0) note_attempt(worker, 0, NULL); /* the process lives: whatever failed, the stage did not kill it */
+    if (status == 0) return 0;
+    if (worker->within) end(worker); /* the process lives: whatever failed, the stage did not kill it */
+    midway_settle(worker, NULL);
     return status;
 }

@@ -11,20 +11,25 @@ static void coordinator_allocate(struct coordinator *c)
     c->begun = memory_array(stages, sizeof *c->begun);
     c->slot = memory_array(workers, sizeof *c->slot);
     c->idle = memory_array(workers, sizeof *c->idle);
-    c->reported = memory_array(workers, sizeof *c->reported);
+    c->to_visit = memory_array(workers, sizeof *c->to_visit);
     c->shown = memory_array(workers, sizeof *c->shown);
     c->model = cost_model_create(c->plan, c->options->assumed_flops_per_second);
     cost_model_predict(c->model, c->cost);
     c->ledger = ledger_create(c->plan, c->cost, c->workers, c->options->keep);
-    for (int w = c->workers - 1; w >= 0; w--) c->idle[c->idle_count++] = w;
+    for (int w = c->workers - 1; w >= 0; w--) {
+        c->idle[c->idle_count++] = w;
+        c->slot[w].out = (struct outbox){.comm = c->self ? MPI_COMM_NULL : c->comm, .rank = w + 1, .tag = TAG_RUN};
+    }
 }
 
 static void coordinator_free(struct coordinator *c)
 {
     ledger_destroy(&c->ledger);
     cost_model_destroy(&c->model);
+    message_reset(&c->in);
+    for (int w = 0; w < c->workers; w++) message_reset(&c->slot[w].out.message);
     void *blocks[] = {c->cost, c->seconds,  c->attempts, c->losses,  c->begun,  c->slot,
-                      c->idle, c->reported, c->shown,    c->release, c->suspect};
+                      c->idle, c->to_visit, c->shown,    c->release, c->suspect};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
 }
 

@@ -4,12 +4,11 @@
 
 #include "palimpsest/schedule.h"
 
-/* ---- messages: fixed structs as bytes, all ranks run one program; the version guards against a mixed installation
- * ---- */
+/* ---- messages: structs as bytes, all ranks run one program; the version guards against a mixed installation ---- */
 
 /* Stages to run queue up under a tag of their own, so that a worker in the middle of one can look for DRAIN past them.
  */
-enum { MESSAGE_VERSION = 4, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
+enum { MESSAGE_VERSION = 5, TAG_RUN = 101, TAG_CONTROL = 102, TAG_REPORT = 103 };
 
 enum instruction_kind {
     TELL_RUN,   /* carry out the assignment; its views follow the struct */
@@ -41,8 +40,8 @@ enum report_kind {
     REPORT_ERROR,    /* the outside world: the run must end */
     REPORT_STOPPED
 };
-enum { REPORT_TEXT = 2048 }; /* keeps a report below the size that any MPI sends without waiting for the receiver */
-struct report {              /* a worker to rank 0 */
+enum { REPORT_TEXT = 2048 };
+struct report { /* a worker to rank 0 */
     uint32_t version;
     enum report_kind kind;
     int stage, lost_input;     /* lost_input: -1 the parent, else a need */
@@ -58,55 +57,92 @@ struct report {              /* a worker to rank 0 */
     char text[REPORT_TEXT];    /* sent as far as it is filled */
 };
 
-/* Waits a little longer with every call since the last reset: first gives the core away, then sleeps 20 us to 2 ms. */
-struct patience {
-    double since, nap; /* seconds */
+/* Instructions, or reports, one after the other: what goes in one message, so that short stages do not each cost one.
+ * Larger messages than this might wait for the receiver, who may be in a stage; what is larger by itself goes alone. */
+enum { MESSAGE_BYTES = 4000 };
+struct message {
+    char *bytes;
+    size_t used, capacity, read; /* read: up to where the _next functions have come */
 };
-void patience_reset(struct patience *patience);
-void patience_wait(struct patience *patience);
+struct outbox {    /* of messages to one rank; what does not fit sends what is there first */
+    MPI_Comm comm; /* MPI_COMM_NULL: nothing is sent, all stays in one message */
+    int rank, tag;
+    struct message message;
+};
+void outbox_put_instruction(struct outbox *outbox, const struct instruction *instruction, const struct view *views);
+void outbox_put_report(struct outbox *outbox, const struct report *report);
+void outbox_send(struct outbox *outbox);                  /* nothing when it is empty */
+void report_say(struct report *report, const char *text); /* as much of it as a report holds */
+/* False: there is none now.  What was in *message is gone. */
+bool message_receive(MPI_Comm comm, int tag, struct message *message, int *rank);
+/* The next one of a message, borrowed from it, or NULL. */
+const struct instruction *message_next_instruction(struct message *message, const struct view **views);
+bool message_next_report(struct message *message, struct report *report);
+void message_reset(struct message *message);
 
-void send_instruction(MPI_Comm comm, int rank, const struct instruction *instruction, const struct view *views);
-void send_report(MPI_Comm comm, const struct report *report);
-void report_say(struct report *report, const char *text);             /* as much of it as a report holds */
-bool receive_report(MPI_Comm comm, struct report *report, int *rank); /* false: there is none now */
-/* *views: a block that grows and stays the caller's (memory_free). */
-bool receive_instruction(MPI_Comm comm, int tag, struct instruction *instruction, struct view **views,
-                         size_t *capacity);
+/* How to wait when there is nothing to do.  Where stages take long, an answer may take a little of that: then this
+ * sleeps for as long each time.  Else it first gives the core away, then sleeps 20 us to 2 ms, longer with every call.
+ */
+struct patience {
+    double since, nap, least; /* seconds */
+};
+void patience_reset(struct patience *patience, double stage_seconds); /* that stages take; 0: not known */
+void patience_wait(struct patience *patience);
 
 /* ---- a worker: carries out stages, wherever the instructions come from ---- */
 
 /* Asked a few hundred times a second while a stage runs; true: give the stage back. */
 typedef bool worker_poll_f(void *context);
 
-enum { STATES_HELD = 8 };
+enum { STATES_HELD = 8, GROUP_MOST = 32 };
 struct held_state {
     struct checkpoint_name name;
     struct state *state;
+};
+struct ended { /* a stage that was carried out, until its report is sent */
+    struct report report;
+    struct assignment assignment;
+    struct view *views;
+    double *record;
+    int record_length, attempts;
+    double flops, started; /* started: since 1970 */
+    unsigned leftovers;    /* enum begun: what of its own is to go once it is committed */
+};
+struct noted { /* an attempt that the results file is told of */
+    bool due;  /* the file says that it runs */
+    int row;
+    struct stage_attempt attempt;
 };
 struct worker {
     struct store *store;
     schedule_stage_f *stage; /* what is done with a stage, and where: as the options say */
     void *stage_context;
     const char *results_path;
+    char host[64];
     int rank;
     worker_poll_f *poll;
     void *poll_context;
     struct held_state held[STATES_HELD]; /* inputs and result of the last stage: never more than one stage needs */
     int64_t finished, synced;
-    double last_sync, last_poll;
-    bool sync_failed;   /* for good: what was written may be lost */
-    int64_t peak_bytes; /* most memory so far, looked up at peak_read */
+    double unsynced_since, last_poll; /* clock; unsynced_since: of the oldest row that is not synced */
+    bool sync_failed;                 /* for good: what was written may be lost */
+    int64_t peak_bytes;               /* most memory so far, looked up at peak_read */
     double peak_read;
+    double stage_seconds; /* that the last stage took */
+    /* stages that have ended: short ones are committed together */
+    struct ended *ended; /* [GROUP_MOST] */
+    int ended_count;
+    double ended_since; /* clock at the end of the first */
+    bool ended_due;     /* somebody waits for the last */
     /* the stage that runs */
     struct time_spent spent;
     double paused; /* seconds that its training has waited in pauses */
     int64_t step;
-    bool pausing;             /* for good: it is given back */
-    struct error pause_error; /* of a write during a stage */
-    int row;
-    bool noted;
-    struct stage_attempt attempt;
-    double passed; /* clock when it got further than at any death; 0: it has not */
+    bool within;                      /* between its first step and its last */
+    bool pausing;                     /* for good: it is given back */
+    struct error pause_error;         /* of a write during a stage */
+    struct noted noted, noted_before; /* before: the last one that has ended */
+    double passed;                    /* clock when it got further than at any death; 0: it has not */
     /* checkpoints in the middle of stages */
     double checkpoint_every, checkpoint_seconds; /* as the option; as in a report */
     double next_save;                            /* clock */
@@ -116,16 +152,26 @@ struct worker {
 void worker_init(struct worker *worker, const struct schedule_options *options, struct store *store,
                  struct workshop *workshop, int rank);
 void worker_reset(struct worker *worker);
-/* Carries out one assignment and commits it; fills *report.  -1: ERROR_OUTSIDE, the run must end. */
+/* Carries out one assignment and adds it to those that have ended; a checkpoint of it stands then, its row does not.
+ * -1: ERROR_OUTSIDE, the run must end; nothing was added.  There must be room: worker_due, then worker_commit. */
 int worker_carry_out(struct worker *worker, const struct instruction *instruction, const struct view *views,
-                     struct report *report, struct error *err);
+                     struct error *err);
 int worker_sync(struct worker *worker, struct error *err);
 int64_t worker_peak_bytes(struct worker *worker, double now); /* most memory so far, as of the last tenth of a second */
 int worker_sync_if_due(struct worker *worker, struct error *err);
+
+/* group.c: what has ended, committed together. */
+bool worker_due(const struct worker *worker); /* it is time to, also in the middle of the next stage */
+/* Writes their rows and marks, completes their reports, and passes those on in the order in which they ended.  What
+ * could not be committed is reported so: the first with the reason, the others as returned. */
+typedef void worker_report_f(void *context, const struct report *report);
+int worker_commit(struct worker *worker, worker_report_f *pass_on, void *context);
+
 /* The life of a rank other than 0: instructions in, reports out, until TELL_LEAVE. */
 void worker_serve(MPI_Comm comm, struct worker *worker);
 
 /* inputs.c: the states a stage starts from, in the memory of a worker. */
+bool inputs_held(struct worker *worker, const struct assignment *assignment); /* nothing has to be read */
 /* True when all are in memory now; else the report says which one cannot be had, and why. */
 bool inputs_fetch(struct worker *worker, const struct assignment *assignment, struct report *report);
 const struct state *inputs_parent(struct worker *worker, const struct assignment *assignment); /* or NULL */
@@ -137,15 +183,20 @@ void inputs_hold(struct worker *worker, const struct checkpoint_name *name, stru
 /* Goes on from what an earlier attempt left, writes a checkpoint every so often, and when it is given back. */
 int midway_run(struct worker *worker, const struct instruction *instruction, struct stage_result *result,
                struct report *report, struct error *err);
-/* The stage is committed: what it left in the middle goes, once the commit is on disk. */
-int midway_clear(struct worker *worker, const struct instruction *instruction, struct error *err);
+/* What the attempt has left, or an earlier one, and that is to go: enum begun. */
+unsigned midway_leftovers(const struct worker *worker, const struct instruction *instruction);
+/* The stage is committed: that goes, once the commit is on disk. */
+int midway_clear(struct worker *worker, const struct ended *ended, struct error *err);
+/* The results file no longer says of the last stage that has ended that it runs. */
+int midway_settle(struct worker *worker, struct error *err);
 int midway_write(struct worker *worker, const struct checkpoint_name *name, const struct state *state,
                  struct error *err);
 
 /* ---- the coordinator ---- */
 
-enum { AHEAD = 64 };
+enum { AHEAD = 128 };
 struct slot {                 /* what rank 0 knows of one worker */
+    struct outbox out;        /* instructions to it */
     int queue[AHEAD], queued; /* stages it was given and has not reported: the first runs, none: idle */
     double since;             /* clock at the start of the first */
     int64_t step;             /* last told */
@@ -153,7 +204,7 @@ struct slot {                 /* what rank 0 knows of one worker */
     int64_t finished, synced;
     int64_t mark; /* when synced reaches it, everything reported before mark_time is on disk */
     double mark_time, safe_time;
-    bool reported, stopped; /* reported: ended a stage since the last hand_out */
+    bool reported, to_visit, stopped; /* reported: ended a stage since the last visit; to_visit: is in that list */
 };
 struct queued_release {
     int stage;
@@ -161,6 +212,7 @@ struct queued_release {
 };
 struct coordinator {
     MPI_Comm comm;
+    struct message in; /* the last reports that came */
     const struct plan *plan;
     const struct schedule_options *options;
     struct store *store;
@@ -173,13 +225,14 @@ struct coordinator {
     size_t suspects, suspect_capacity;
     int alone;                      /* stage that runs while everybody else waits, or -1 */
     int workers, *idle, idle_count; /* idle: a stack, the last to report on top */
-    int *reported, reported_count;  /* workers that ended a stage since the last hand_out */
+    int *to_visit, to_visit_count;  /* workers that may get more stages, or have been given some and not heard it */
     struct slot *slot;
     struct worker *self; /* with one rank: rank 0's own worker; else NULL */
     struct queued_release *release;
     size_t releases, release_capacity;
     double started, accounted, next_upkeep, next_progress, next_recost, next_heartbeat, own_sync; /* clock_seconds */
     double checkpoint_seconds; /* the longest that one took */
+    double stage_seconds;      /* that stages took lately */
     double drain_seconds;      /* that giving back what runs now may take */
     bool own_rows;             /* rank 0 wrote rows since its last sync */
     bool draining;             /* nothing more is handed out, and what runs comes back */
@@ -203,8 +256,10 @@ int coordinator_replay(struct coordinator *coordinator, struct error *err);
 void coordinator_take_report(struct coordinator *coordinator, int worker, const struct report *report);
 
 /* hand_out.c */
-bool hand_out(struct coordinator *coordinator);              /* true when something was started */
-double drain_seconds(const struct coordinator *coordinator); /* that giving back what runs now may take */
+bool hand_out(struct coordinator *coordinator);                /* true when something was started */
+void visit_later(struct coordinator *coordinator, int worker); /* as hand_out ends */
+void report_here(struct coordinator *coordinator);             /* what rank 0's own worker has ended */
+double drain_seconds(const struct coordinator *coordinator);   /* that giving back what runs now may take */
 
 /* suspects.c: stages whose process died. */
 struct suspect {

@@ -2,15 +2,14 @@
 #include "schedule_private.h"
 
 static const double STEP_EVERY = 0.5;        /* seconds between two reports of a running stage */
-static const double IDLE_BEFORE_SYNC = 5e-3; /* seconds without an instruction: then there is time to sync */
+static const double IDLE_BEFORE_SYNC = 2e-2; /* seconds without an instruction: then there is time to sync */
 
 struct service {
     MPI_Comm comm;
     struct worker *worker;
-    struct instruction instruction;
-    struct view *views;
-    size_t capacity;
-    int stage;        /* that runs */
+    struct message control, run; /* the last that came of each; instructions to run are read one by one */
+    struct outbox out;
+    int stage;        /* that runs, or -1 */
     double last_step; /* clock of the last REPORT_STEP */
     bool draining;    /* TELL_DRAIN came, or this rank has failed: whatever comes now goes back as it is */
     bool broken;      /* a sync failed and was reported: nothing that is written now counts */
@@ -20,37 +19,52 @@ static void tell(struct service *service, enum report_kind kind, const char *tex
 {
     struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = service->stage};
     report.steps = service->worker->step;
-    report.alone = service->worker->attempt.running == 2;
+    report.alone = service->worker->noted.attempt.running == 2;
     report.finished = service->worker->finished;
     report.synced = service->worker->synced;
     if (kind == REPORT_STOPPED) memory_resident(NULL, &report.peak_bytes);
     report_say(&report, text);
-    send_report(service->comm, &report);
+    outbox_put_report(&service->out, &report);
+    outbox_send(&service->out);
 }
 
-static bool receive(struct service *service, int tag)
+static void put_report(void *context, const struct report *report)
 {
-    return receive_instruction(service->comm, tag, &service->instruction, &service->views, &service->capacity);
+    struct service *service = context;
+    outbox_put_report(&service->out, report);
+}
+
+/* What has ended, before anything that came after it is told. */
+static void commit(struct service *service)
+{
+    if (worker_commit(service->worker, put_report, service) != 0) service->draining = true;
+    outbox_send(&service->out);
 }
 
 /* While a stage runs, what can come beside further stages is DRAIN, and SAVE before it. */
+static void heed(struct service *service)
+{
+    const struct view *none;
+    if (!message_receive(service->comm, TAG_CONTROL, &service->control, NULL)) return;
+    const struct instruction *instruction = message_next_instruction(&service->control, &none);
+    CHECK(instruction && (instruction->kind == TELL_DRAIN || instruction->kind == TELL_SAVE),
+          "instruction %d during a stage", instruction ? (int)instruction->kind : -1);
+    if (instruction->kind == TELL_SAVE)
+        service->worker->next_save = 0;
+    else
+        service->draining = true;
+}
+
 static bool poll_coordinator(void *context)
 {
     struct service *service = context;
-    struct instruction instruction;
     double now = clock_seconds();
+    if (worker_due(service->worker)) commit(service);
     if (now - service->last_step >= STEP_EVERY) {
         service->last_step = now;
         tell(service, REPORT_STEP, "");
     }
-    if (receive_instruction(service->comm, TAG_CONTROL, &instruction, &service->views, &service->capacity)) {
-        CHECK(instruction.kind == TELL_DRAIN || instruction.kind == TELL_SAVE, "instruction %d during a stage",
-              instruction.kind);
-        if (instruction.kind == TELL_SAVE)
-            service->worker->next_save = 0;
-        else
-            service->draining = true;
-    }
+    heed(service);
     return service->draining;
 }
 
@@ -62,44 +76,67 @@ static void sync_and_tell(struct service *service)
     tell(service, service->broken ? REPORT_ERROR : REPORT_SYNCED, service->broken ? err.text : "");
 }
 
-static void run(struct service *service)
+/* Reports come in the order in which the stages were given. */
+static void end_without_row(struct service *service, enum report_kind kind, const char *text)
 {
-    struct report report;
+    commit(service);
+    tell(service, kind, text);
+}
+
+static void run(struct service *service, const struct instruction *instruction, const struct view *views)
+{
     struct error err;
-    service->stage = service->instruction.assignment.stage;
+    service->stage = instruction->assignment.stage;
     service->worker->step = 0;
     service->last_step = clock_seconds();
     if (service->draining)
-        tell(service, REPORT_RETURNED, "");
-    else if (worker_carry_out(service->worker, &service->instruction, service->views, &report, &err) == 0)
-        send_report(service->comm, &report);
-    else {
+        end_without_row(service, REPORT_RETURNED, "");
+    else if (worker_carry_out(service->worker, instruction, views, &err) != 0) {
         service->draining = true;
-        tell(service, REPORT_ERROR, err.text);
+        end_without_row(service, REPORT_ERROR, err.text);
     }
     service->stage = -1;
+    if (worker_due(service->worker)) commit(service);
 }
 
-/* The next instruction, however long it takes; meanwhile rows that were written get synced. */
-static void wait_for_instruction(struct service *service)
+/* One that steers the run goes before stages that wait; NULL: there is none of either. */
+static const struct instruction *next(struct service *service, const struct view **views)
 {
+    if (message_receive(service->comm, TAG_CONTROL, &service->control, NULL))
+        return message_next_instruction(&service->control, views);
+    const struct instruction *instruction = message_next_instruction(&service->run, views);
+    if (instruction) return instruction;
+    if (!message_receive(service->comm, TAG_RUN, &service->run, NULL)) return NULL;
+    return message_next_instruction(&service->run, views);
+}
+
+/* However long it takes; meanwhile what has ended is committed, and rows that were written get synced. */
+static const struct instruction *wait_for_instruction(struct service *service, const struct view **views)
+{
+    const struct instruction *instruction = next(service, views);
     struct patience patience;
-    patience_reset(&patience);
-    while (!receive(service, TAG_CONTROL) && !receive(service, TAG_RUN)) {
+    if (instruction) return instruction;
+    commit(service);
+    patience_reset(&patience, service->worker->stage_seconds);
+    while (!(instruction = next(service, views))) {
         if (clock_seconds() - patience.since > IDLE_BEFORE_SYNC) sync_and_tell(service);
         patience_wait(&patience);
     }
+    return instruction;
 }
 
 void worker_serve(MPI_Comm comm, struct worker *worker)
 {
-    struct service service = {.comm = comm, .worker = worker, .stage = -1};
+    struct service service = {.comm = comm, .worker = worker, .out = {comm, 0, TAG_REPORT}, .stage = -1};
+    enum instruction_kind kind;
     worker->poll = poll_coordinator;
     worker->poll_context = &service;
     do {
-        wait_for_instruction(&service);
-        switch (service.instruction.kind) {
-        case TELL_RUN: run(&service); break;
+        const struct view *views;
+        const struct instruction *instruction = wait_for_instruction(&service, &views);
+        kind = instruction->kind;
+        switch (kind) {
+        case TELL_RUN: run(&service, instruction, views); break;
         case TELL_SAVE: break; /* nothing runs */
         case TELL_DRAIN: service.draining = true; break;
         case TELL_STOP:
@@ -108,7 +145,9 @@ void worker_serve(MPI_Comm comm, struct worker *worker)
             break;
         case TELL_LEAVE: break;
         }
-    } while (service.instruction.kind != TELL_LEAVE);
+    } while (kind != TELL_LEAVE);
     worker->poll = NULL;
-    memory_free(service.views);
+    message_reset(&service.control);
+    message_reset(&service.run);
+    message_reset(&service.out.message);
 }

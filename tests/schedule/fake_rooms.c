@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -7,7 +8,8 @@
 
 #include "fake_rooms.h"
 
-struct fake_behaviour fake = {.diverges = -1, .breaks = -1, .unreadable = -1, .sync_fails_on = -1};
+struct fake_behaviour fake = {
+    .diverges = -1, .breaks = -1, .unreadable = -1, .sync_fails_on = -1, .drains = -1, .dies = -1};
 struct fake_log fake_log;
 static const char *results;
 
@@ -56,6 +58,18 @@ void state_destroy(struct state **state)
     *state = NULL;
 }
 
+static const struct stage_attempt *attempts_now(void);
+static void keep_files(void);
+
+/* Of all stages that this rank has begun, the file says of this one alone that it runs. */
+static void check_notes(int row)
+{
+    const struct stage_attempt *now = attempts_now();
+    for (int r = 0; r < FAKE_MOST; r++)
+        if (fake_log.started[r] > 0) fake_log.wrong_notes += (now[r].running > 0) != (r == row);
+    fake_log.alone[row] += now[row].running == 2;
+}
+
 static void check_inputs(const struct assignment *assignment, const struct stage_inputs *inputs)
 {
     int64_t expected = assignment->kind == STAGE_INITIAL ? 0 : end_of(assignment->parent);
@@ -90,6 +104,9 @@ int stage_run(struct workshop *workshop, const struct assignment *assignment, co
     result->record = memory_array((size_t)result->record_length, sizeof *result->record);
     fake_log.started[assignment->row] = clock_seconds();
     check_inputs(assignment, inputs);
+    check_notes(assignment->row);
+    if (assignment->stage == fake.drains) kill(fake.coordinator, SIGALRM);
+    if (assignment->stage == fake.dies) keep_files();
     int64_t first = inputs->begun ? inputs->begun->step : 0;
     fake_log.begun[assignment->row] += first > 0;
     if (inputs->begun) memory_free(inputs->begun);
@@ -154,6 +171,24 @@ int store_write_mark(struct store *store, int row, enum stage_status status, con
     fake_log.marked[row]++;
     fake_log.committed[row] = clock_seconds();
     put_status(results, row, status);
+    return 0;
+}
+
+int store_write_records(struct store *store, const struct store_row *row, int rows, struct error *err)
+{
+    for (int r = 0; r < rows; r++)
+        TRY(store_write_record(store, row[r].assignment, row[r].views, row[r].record, row[r].status, err));
+    return 0;
+}
+
+int store_write_marks(struct store *store, const struct store_row *row, int rows, struct error *err)
+{
+    fake_log.commits++;
+    for (int r = 0; r < rows; r++) {
+        int number = row[r].assignment->row;
+        TRY(store_write_provenance(store, number, &row[r].facts, err));
+        TRY(store_write_mark(store, number, row[r].status, row[r].record, row[r].length, err));
+    }
     return 0;
 }
 
@@ -241,6 +276,13 @@ int store_write_attempt(struct store *store, int row, const struct stage_attempt
     return 0;
 }
 
+int store_write_attempts(struct store *store, const int *row, const struct stage_attempt *attempt, int attempts,
+                         struct error *err)
+{
+    for (int i = 0; i < attempts; i++) TRY(store_write_attempt(store, row[i], &attempt[i], err));
+    return 0;
+}
+
 void store_note_attempt(const struct store *store, int row, const struct stage_attempt *attempt)
 {
     store_write_attempt((struct store *)store, row, attempt, NULL);
@@ -256,6 +298,44 @@ int store_read_attempts(struct store_reader *reader, struct stage_attempt *attem
     close(file);
     return 0;
 }
+
+static const struct stage_attempt *attempts_now(void)
+{
+    static struct stage_attempt all[FAKE_MOST]; /* those past the end of the file are zero, as in earnest */
+    int file = attempts_open(results);
+    memset(all, 0, sizeof all);
+    CHECK(pread(file, all, sizeof all, 0) >= 0, "%s", results);
+    close(file);
+    return all;
+}
+
+/* ---- a death ---- */
+
+static void copy_file(const char *from, const char *to)
+{
+    static char bytes[FAKE_MOST * sizeof(struct stage_attempt)];
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    ssize_t count = read(in, bytes, sizeof bytes);
+    CHECK(count >= 0 && write(out, bytes, (size_t)count) == count, "%s to %s", from, to);
+    close(in);
+    close(out);
+}
+
+static void copy_files(const char *path, bool back)
+{
+    static const char *const parts[] = {"", ".attempts"};
+    for (int i = 0; i < 2; i++) {
+        char *file = memory_format("%s%s", path, parts[i]), *kept = memory_format("%s%s.kept", path, parts[i]);
+        copy_file(back ? kept : file, back ? file : kept);
+        if (back) unlink(kept);
+        memory_free(file);
+        memory_free(kept);
+    }
+}
+
+static void keep_files(void) { copy_files(results, false); }
+
+void fake_results_die(const char *path) { copy_files(path, true); }
 
 void fake_attempts_write(const char *path, int row, const struct stage_attempt *attempt)
 {

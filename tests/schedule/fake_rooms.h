@@ -13,14 +13,19 @@ struct fake_behaviour { /* the same on all ranks, set before a run; stage number
     int unreadable;     /* the checkpoint of this stage cannot be read, once on each rank */
     int sync_fails_on;  /* rank */
     bool looked_otherwise; /* nothing that is there of a stage can be continued */
+    int drains;         /* as this stage begins, rank 0 gets a SIGALRM; its process: coordinator */
+    int coordinator;
+    int dies; /* as this stage begins, what the files hold is kept: fake_results_die */
 };
 extern struct fake_behaviour fake;
 
 struct fake_log {                                                /* what this rank did in the run; [FAKE_MOST] by row */
     int written[FAKE_MOST], marked[FAKE_MOST], begun[FAKE_MOST]; /* begun: went on from steps done before */
-    double started[FAKE_MOST], committed[FAKE_MOST]; /* clock_seconds, the same clock on all ranks of one host */
-    int checkpoints_written, checkpoints_removed;
-    int wrong_inputs; /* a stage was given another state than it needs */
+    double started[FAKE_MOST], committed[FAKE_MOST];       /* clock_seconds, the same clock on all ranks of one host */
+    int alone[FAKE_MOST];                                  /* began alone, everybody else idle */
+    int checkpoints_written, checkpoints_removed, commits; /* commits: of any number of rows */
+    int wrong_inputs;                                      /* a stage was given another state than it needs */
+    int wrong_notes; /* a stage began, and the file did not say that just this one of this rank runs */
 };
 extern struct fake_log fake_log;
 
@@ -30,6 +35,8 @@ void fake_results_use(const char *path); /* what the store of this rank writes i
 enum stage_status fake_results_status(const char *path, int row);
 int fake_checkpoints(const char *path, const struct plan *plan); /* how many there are */
 void fake_attempts_write(const char *path, int row, const struct stage_attempt *attempt);
+/* What a run that was killed as fake.dies began would have left in the results file (one rank, after the run). */
+void fake_results_die(const char *path);
 void fake_lose_checkpoints(const char *path, const struct plan *plan);
 
 #endif

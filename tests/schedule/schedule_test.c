@@ -57,6 +57,7 @@ static void every_row_is_written_once_and_after_what_it_needs(void **unused)
         }
         assert_order(plan, &all);
         assert_int_equal(all.wrong_inputs, 0);
+        assert_int_equal(all.wrong_notes, 0);
         assert_int_equal(all.checkpoints_removed, all.checkpoints_written);
         assert_int_equal(fake_checkpoints(trial_path, plan), 0);
         assert_int_equal(certificate.stages_done, plan->stages);

@@ -13,13 +13,15 @@ int rank, ranks;
 char trial_path[256];
 double trial_checkpoint_every;
 
+enum { WITH_MANY_VIEWS = 6, MANY_VIEWS = 600 }; /* more than one message holds beside anything else */
+
 struct plan *trial_tree(uint64_t seed, int stages)
 {
     struct plan *plan = tree_random(seed, stages);
-    plan->view = memory_array((size_t)(2 * stages), sizeof *plan->view);
+    plan->view = memory_array((size_t)(2 * stages + MANY_VIEWS), sizeof *plan->view);
     for (int s = 0; s < stages; s++) {
         plan->stage[s].first_view = plan->view_count;
-        plan->stage[s].views = s % 3 == 0 ? 2 : 0;
+        plan->stage[s].views = s == WITH_MANY_VIEWS ? MANY_VIEWS : s % 3 == 0 ? 2 : 0;
         plan->stage[s].training_flops = 1e9;
         for (int v = 0; v < plan->stage[s].views; v++) plan->view[plan->view_count++].index = s * 10 + v;
     }
@@ -34,7 +36,8 @@ void trial_drop(struct plan **plan)
 
 void trial_begin(const struct plan *plan)
 {
-    fake = (struct fake_behaviour){.diverges = -1, .breaks = -1, .unreadable = -1, .sync_fails_on = -1};
+    fake = (struct fake_behaviour){
+        .diverges = -1, .breaks = -1, .unreadable = -1, .sync_fails_on = -1, .drains = -1, .dies = -1};
     fake_log = (struct fake_log){.checkpoints_written = 0};
     trial_checkpoint_every = 0;
     if (rank == 0) fake_results_create(trial_path, plan);
@@ -69,15 +72,18 @@ int trial_run(const struct plan *plan, double time_limit, bool retry_failed, str
 struct fake_log trial_log(void)
 {
     struct fake_log all = {.checkpoints_written = 0};
-    const int counts[] = {fake_log.checkpoints_written, fake_log.checkpoints_removed, fake_log.wrong_inputs};
-    int sums[3];
+    const int counts[] = {fake_log.checkpoints_written, fake_log.checkpoints_removed, fake_log.wrong_inputs,
+                          fake_log.wrong_notes, fake_log.commits};
+    int sums[5];
     MPI_Allreduce(fake_log.written, all.written, FAKE_MOST, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     MPI_Allreduce(fake_log.marked, all.marked, FAKE_MOST, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     MPI_Allreduce(fake_log.begun, all.begun, FAKE_MOST, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     MPI_Allreduce(fake_log.started, all.started, FAKE_MOST, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
     MPI_Allreduce(fake_log.committed, all.committed, FAKE_MOST, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-    MPI_Allreduce(counts, sums, 3, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    MPI_Allreduce(fake_log.alone, all.alone, FAKE_MOST, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    MPI_Allreduce(counts, sums, 5, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
     all.checkpoints_written = sums[0], all.checkpoints_removed = sums[1], all.wrong_inputs = sums[2];
+    all.wrong_notes = sums[3], all.commits = sums[4];
     return all;
 }
 

@@ -14,7 +14,7 @@ extern double trial_checkpoint_every; /* 0: as in earnest */
 void trial_start(int *argc, char ***argv); /* MPI, and a folder of its own */
 int trial_end(int failed);                 /* the exit status */
 
-/* The same on all ranks, with two views for every third stage. */
+/* The same on all ranks, with two views for every third stage, and very many for one. */
 struct plan *trial_tree(uint64_t seed, int stages);
 void trial_drop(struct plan **plan);
 void trial_begin(const struct plan *plan); /* empty results, and nothing goes wrong */
