@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "schedule_private.h"
 
@@ -96,14 +97,23 @@ static void sync_own_rows(struct coordinator *c, double now)
 
 /* ---- predictions ---- */
 
-/* New priorities cost a pass over all stages: at most a hundredth of the time goes there. */
+static double own_cpu_seconds(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+}
+
+/* New priorities cost a pass over all stages: at most a hundredth of the time goes there.  It is told by the
+ * processor's clock: on a busy core a short pass may take long by the other, and what was predicted then would stand
+ * for long. */
 static void recost(struct coordinator *c, double now)
 {
     if (now < c->next_recost || !c->any_observed || cost_model_drift(c->model) < DRIFT) return;
+    double before = own_cpu_seconds();
     cost_model_predict(c->model, c->cost);
     ledger_recost(c->ledger, c->cost);
-    double after = clock_seconds();
-    c->next_recost = after + 100 * (after - now);
+    c->next_recost = now + 100 * (own_cpu_seconds() - before);
 }
 
 static void beat(struct coordinator *c, double now)
