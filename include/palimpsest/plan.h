@@ -115,10 +115,10 @@ void plan_destroy(struct plan **plan);
 /* What a rank without the tree needs to write into the results file: the groups' dimensions, no stages. */
 struct plan *plan_outline(const struct sweep *sweep, const struct world_facts *facts, const struct numerics *numerics,
                           const struct record_extents *extents, int rows);
-/* Adds a constant (variety, seed, domain) that only the loaded world can tell: measure(context, cell, values[domains])
- * gives it for one cell.  The texts are borrowed. */
+/* Adds a constant that only the loaded world can tell: per domain (variety, seed, domain), else (pair).  measure(context,
+ * cell, values[domains or 1]) gives it for one cell.  The texts are borrowed. */
 typedef void plan_constant_f(void *context, int64_t cell, double *values);
-void plan_add_constant(struct plan *plan, const char *name, const char *units, const char *long_name,
+void plan_add_constant(struct plan *plan, const char *name, bool per_domain, const char *units, const char *long_name,
                        plan_constant_f *measure, void *context);
 int64_t plan_results_bytes(const struct plan *plan); /* size of the results file, to a few per cent */
 /* The longest context of any model in the sweep: what its world is loaded for. */

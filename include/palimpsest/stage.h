@@ -16,6 +16,8 @@ void workshop_destroy(struct workshop **workshop);
 void workshop_floors(const struct workshop *workshop, int64_t cell, double *floor);
 /* How far each reference domain is from the nearest that the cell reads; see world_distances. */
 void workshop_distances(const struct workshop *workshop, int64_t cell, double *distance);
+/* How alike the first and the last task of a cell are; see world_task_similarity. */
+double workshop_task_similarity(const struct workshop *workshop, int64_t cell);
 /* The numerics class of this process, and the version of this program's arithmetic: raise it (stage/workshop.c) with every
  * change that changes bits, so that states of two versions are never mixed. */
 struct numerics stage_numerics(void);

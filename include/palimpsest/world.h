@@ -58,6 +58,10 @@ int world_label_token(const struct world *world, int task, int label);
 /* What the item is followed by before the label word ("it is"), token[*length], at most `most`. */
 void world_prompt(const struct world *world, int task, uint16_t *token, int most, int *length);
 
+/* How alike the training items of two tasks are: 1 minus the distance of their word frequencies as in world_distances; 1:
+ * the same frequencies, 0: no word in common. */
+double world_task_similarity(const struct world *world, int first, int second);
+
 /* ---- showing ---- */
 
 char *world_text(const struct world *world, const uint16_t *token, int length); /* for people; memory_free */

@@ -55,18 +55,28 @@ static void floor_of_cell(void *context, int64_t cell, double *values) { worksho
 
 static void distance_of_cell(void *context, int64_t cell, double *values) { workshop_distances(context, cell, values); }
 
+static void similarity_of_cell(void *context, int64_t cell, double *values)
+{
+    *values = workshop_task_similarity(context, cell);
+}
+
 static void add_constants(struct plan *plan, struct workshop *workshop)
 {
     plan_add_constant(
-        plan, "lm_floor", "nats per token",
+        plan, "lm_floor", true, "nats per token",
         "entropy floor: loss of the best predictor that knows the domains read, on the reference windows; "
         "missing for domains not read and where no exact floor is known",
         floor_of_cell, workshop);
     plan_add_constant(
-        plan, "domain_distance", "1",
+        plan, "domain_distance", true, "1",
         "distance of the domain from the nearest domain read: square root of the Jensen-Shannon divergence of "
         "their word frequencies, 0 to 1",
         distance_of_cell, workshop);
+    plan_add_constant(
+        plan, "task_similarity", false, "1",
+        "likeness of the first and the last task: 1 minus the square root of the Jensen-Shannon divergence of the word "
+        "frequencies of their training items, 0 to 1",
+        similarity_of_cell, workshop);
 }
 
 int check_folder(const char *path, struct error *err)

@@ -8,7 +8,7 @@
 typedef bool belongs_f(const struct axis_member *member);
 typedef void value_f(const struct plan *plan, const struct cell *cell, double *values);
 
-enum { COMPUTED = 6, MEASURED = 2 };
+enum { COMPUTED = 6, MEASURED = 3 };
 
 static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
 
@@ -156,14 +156,16 @@ static bool sets_reference(const struct axis_member *member)
                                                                      member->row == setting_find("evaluate.tokens")));
 }
 
-void plan_add_constant(struct plan *plan, const char *name, const char *units, const char *long_name,
+static bool sets_sequence(const struct axis_member *member) { return member->kind == AXIS_PAIR; }
+
+void plan_add_constant(struct plan *plan, const char *name, bool per_domain, const char *units, const char *long_name,
                        plan_constant_f *measure, void *context)
 {
     CHECK(plan->constant_count < COMPUTED + MEASURED, "no room for %s", name);
     struct constant *constant = next_constant(plan, name, units, long_name);
-    constant->per_domain = true;
-    int64_t cells = lay_constant(plan, constant, sets_reference);
-    int width = plan->facts.domains + plan->facts.task_domains;
+    constant->per_domain = per_domain;
+    int64_t cells = lay_constant(plan, constant, per_domain ? sets_reference : sets_sequence);
+    int width = per_domain ? plan->facts.domains + plan->facts.task_domains : 1;
     for (int64_t i = 0; i < cells; i++)
         measure(context, cell_of(plan->sweep, constant, i), constant->values + i * width);
 }

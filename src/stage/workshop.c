@@ -103,6 +103,13 @@ void workshop_distances(const struct workshop *workshop, int64_t number, double 
     world_distances(workshop->world, &reading, cell.settings.evaluate.tokens, distance);
 }
 
+double workshop_task_similarity(const struct workshop *workshop, int64_t number)
+{
+    struct cell cell;
+    cell_resolve(workshop->sweep, workshop->facts, number, &cell);
+    return world_task_similarity(workshop->world, cell.sequence->task[0], cell.sequence->task[cell.sequence->length - 1]);
+}
+
 struct numerics stage_numerics_of(const char *arithmetic)
 {
     struct numerics numerics = {.version = 2}; /* raised whenever the same class gives other bits */

@@ -228,3 +228,26 @@ void world_distances(const struct world *world, const struct reading *reading, i
     }
     memory_free(share);
 }
+
+static void add_items(const struct world *world, int task, double *share)
+{
+    int items = split_items(task_of(world, task), SPLIT_TRAIN);
+    int64_t tokens = 0;
+    for (int i = 0; i < items; i++) {
+        struct item item = world_item(world, task, SPLIT_TRAIN, i);
+        for (int t = 0; t < item.length; t++) share[item.token[t]] += 1;
+        tokens += item.length;
+    }
+    for (int v = 0; v < world->facts.vocabulary; v++) share[v] /= (double)tokens;
+}
+
+double world_task_similarity(const struct world *world, int first, int second)
+{
+    int vocabulary = world->facts.vocabulary;
+    double *share = memory_array(2 * (size_t)vocabulary, sizeof *share);
+    add_items(world, first, share);
+    add_items(world, second, share + vocabulary);
+    double distance = unigram_distance(share, share + vocabulary, vocabulary);
+    memory_free(share);
+    return 1 - distance;
+}

@@ -139,6 +139,39 @@ static void distances_are_to_the_nearest_domain_read(void **context)
     assert_true(fabs(distance[1] - sqrt(0.311278124459)) < 1e-9);
 }
 
+/* Task 0 has items "0 0 1" and "1", task 1 the item "0 1", task 2 the item "2". */
+static struct item few_items(const void *self, int task, enum split split, int index)
+{
+    static const uint16_t token[][3] = {{0, 0, 1}, {1}, {0, 1}, {2}};
+    static const int length[] = {3, 1, 2, 1};
+    (void)self, (void)split;
+    int row = task == 0 ? index : task + 1;
+    return (struct item){.token = token[row], .length = length[row]};
+}
+
+/* Task 0 uses words 0 and 1 equally often, the others only word 0. */
+static struct item lone_items(const void *self, int task, enum split split, int index)
+{
+    static const uint16_t word[] = {0, 1};
+    (void)self, (void)split;
+    return (struct item){.token = word + (task == 0 ? index : 0), .length = 1};
+}
+
+/* Tasks 0 and 1 use words 0 and 1 equally often; tasks 0 and 2 have none in common. */
+static void similarity_is_of_words_of_training_items(void **context)
+{
+    (void)context;
+    const struct world_ops ops = {.item = few_items};
+    const struct task_facts task[] = {{.train_items = 2}, {.train_items = 1}, {.train_items = 1}};
+    const struct world few = {.ops = &ops, .facts = {.tasks = 3, .task = task, .vocabulary = 3}};
+    assert_true(world_task_similarity(&few, 0, 1) == 1);
+    assert_true(world_task_similarity(&few, 0, 0) == 1);
+    assert_true(fabs(world_task_similarity(&few, 0, 2)) < 1e-12);
+    const struct world_ops other = {.item = lone_items};
+    const struct world lone = {.ops = &other, .facts = few.facts};
+    assert_true(fabs(world_task_similarity(&lone, 0, 1) - (1 - sqrt(0.311278124459))) < 1e-9);
+}
+
 /* The predictor written out: a weight for each domain, updated by Bayes' rule after every token. */
 static double floor_by_updates(const struct reading *reading, int domain, int windows)
 {
@@ -221,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_domain_gives_the_same_samples_in_every_mixture),
         cmocka_unit_test(unique_samples_make_the_stream_repeat_whole),
         cmocka_unit_test(distances_are_to_the_nearest_domain_read),
+        cmocka_unit_test(similarity_is_of_words_of_training_items),
         cmocka_unit_test(the_floor_is_the_loss_of_the_predictor_that_infers_the_domain),
         cmocka_unit_test(the_floor_of_one_domain_is_its_own_entropy_on_the_windows),
         cmocka_unit_test(the_floor_is_missing_where_it_is_not_known),

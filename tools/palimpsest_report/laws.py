@@ -97,13 +97,14 @@ def level_of(array, others, axes, count):
 
 
 def similarity_of(results, like, others):
-    """Similarity of the tasks of each point's pair [point], from a variable of that name; None without one."""
-    for name in results.names_like(r".*task_similarity.*"):
-        array = results.data[name]
-        if "pair" in array.dims and set(array.dims) <= {*others, "seed"}:
-            array = array.mean("seed") if "seed" in array.dims else array
-            return array.broadcast_like(like).transpose(*others).values.ravel()
-    return None
+    """Similarity of the tasks of each point's pair [point], None where the file has none."""
+    if "task_similarity" not in results.data.variables:
+        return None
+    array = results.data["task_similarity"]
+    if "pair" not in array.dims or not set(array.dims) <= {*others, "seed"}:
+        return None
+    array = array.mean("seed") if "seed" in array.dims else array
+    return array.broadcast_like(like).transpose(*others).values.ravel()
 
 
 # ---- the laws, each linear but for its exponents ----
