@@ -134,7 +134,13 @@ static void the_sweeps_after_papers_are_read(void **state)
     } papers[] = {{SWEEPS "stability.yaml", INSTRUMENT_CURVES},
                   {SWEEPS "probing_tasks.yaml", INSTRUMENT_PROBES},
                   {SWEEPS "layers_after_finetuning.yaml", INSTRUMENT_SIMILARITY},
-                  {SWEEPS "overtraining.yaml", INSTRUMENT_MEDIATORS}};
+                  {SWEEPS "overtraining.yaml", INSTRUMENT_MEDIATORS},
+                  {SWEEPS "scale_and_forgetting.yaml", INSTRUMENT_FRONTIER},
+                  {SWEEPS "general_intelligence.yaml", INSTRUMENT_CODELENGTH},
+                  {SWEEPS "intermediate_tasks.yaml", INSTRUMENT_TRANSFER},
+                  {SWEEPS "lifelong_pretraining.yaml", INSTRUMENT_MEDIATORS},
+                  {SWEEPS "loss_and_downstream.yaml", INSTRUMENT_PROMPTS},
+                  {SWEEPS "probing_after_finetuning.yaml", INSTRUMENT_PROBES}};
     for (size_t i = 0; i < sizeof papers / sizeof *papers; i++) {
         struct sweep *sweep = read_file(papers[i].path);
         assert_int_equal(WORLD_GRAMMAR, sweep->world.kind);
