@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares the memory that `palimpsest plan` promises with what ranks really take.
 
-    tools/bench_memory.py build/palimpsest [--shapes 2-32-2-64-16 ...] [--ranks 1 3] [--json FILE]
+    tools/bench_memory.py build/palimpsest [--shapes 2-32-2-64-16 ...] [--ranks 1 3] [--measure all] [--json FILE]
 
 For each shape (layers-width-heads-context-batch) a sweep of a few steps is written, planned, and run on each number of
 ranks.  The most memory that a rank ever had stands in the certificate and in the rows of the results (Linux: VmHWM, so
@@ -39,7 +39,7 @@ pretrain: {{batch: {batch}, warmup: {step}, cooldown: {step}, unique: {step}}}
 finetune: {{batch: {batch}, steps: 2}}
 evaluate: {{items: 32, tokens: 2Ki}}
 axes: {{tokens: [{short}, {long}], pair: [[one, two]], seed: 1}}
-"""
+{measure}"""
 
 
 def write_data(folder):
@@ -53,12 +53,13 @@ def write_data(folder):
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n")
 
 
-def write_sweep(folder, shape):
+def write_sweep(folder, shape, instruments):
     layers, width, heads, context, batch = (int(part) for part in shape.split("-"))
     step = context * batch
     path = folder / f"{shape}.yaml"
     path.write_text(SWEEP.format(layers=layers, width=width, heads=heads, context=context, batch=batch, step=step,
-                                 short=2 * step, long=3 * step))
+                                 short=2 * step, long=3 * step,
+                                 measure=f"measure: [{', '.join(instruments)}]\n" if instruments else ""))
     return path
 
 
@@ -91,6 +92,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="LAYERS-WIDTH-HEADS-CONTEXT-BATCH")
     parser.add_argument("--ranks", nargs="+", type=int, default=[1, 3])
+    parser.add_argument("--measure", nargs="+", default=[], metavar="INSTRUMENT", help="switched on in the sweep")
     parser.add_argument("--launcher", default="mpirun")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures there")
     given = parser.parse_args()
@@ -101,7 +103,7 @@ def main():
         folder = pathlib.Path(name)
         write_data(folder)
         for shape in given.shapes:
-            sweep = write_sweep(folder, shape)
+            sweep = write_sweep(folder, shape, given.measure)
             plan = json.loads(subprocess.check_output([program, "plan", sweep, "--json"]))
             for ranks in given.ranks:
                 for rank, taken in sorted(measured(program, sweep, ranks, given.launcher).items()):

@@ -120,6 +120,7 @@ struct plan *plan_outline(const struct sweep *sweep, const struct world_facts *f
 typedef void plan_constant_f(void *context, int64_t cell, double *values);
 void plan_add_constant(struct plan *plan, const char *name, bool per_domain, const char *units, const char *long_name,
                        plan_constant_f *measure, void *context);
+int plan_variables(const struct plan *plan);         /* of the results file, for stages to fill */
 int64_t plan_results_bytes(const struct plan *plan); /* size of the results file, to a few per cent */
 /* The longest context of any model in the sweep: what its world is loaded for. */
 int sweep_longest_context(const struct sweep *sweep);

@@ -76,6 +76,8 @@ struct looks_wanted {
 int field_width(enum field_id id, const struct record_extents *extents);
 /* Variables of a field in a stage whose last place is `place` (-1 before fine-tuning). */
 int field_parts_at(enum field_id id, int place);
+/* Variables of a field in a group: 0 when the group has none, or its instrument is not among `instruments` (bit set). */
+int field_variables(int group, enum field_id id, unsigned instruments);
 /* Values of field `id` in a stage whose last place is `place` (-1 before fine-tuning). */
 int field_length(enum field_id id, const struct record_extents *extents, int place);
 /* Where field `id` starts in a record, or -1 when `groups` (bit set) and `instruments` (bit set) do not ask for it;

@@ -44,34 +44,36 @@ void setup_reset(struct setup *setup)
 }
 
 /* What MPI_Init, and then the open results file and the matrix products add, in bytes, to a program that only has its
- * libraries loaded.  Measured with tools/bench_memory.py (Open MPI 4.1.4, HDF5 1.10.8, OpenBLAS 0.3.21, 1 and 3 ranks
- * on a host): together 18 MiB in a rank 0 that only coordinates, 18 to 29 MiB in one that works. */
-static const double STARTED_BYTES = 12 << 20, OPENED_BYTES = 7 << 20;
+ * libraries loaded; for each variable of the file; and what rank 0 takes more, for having written its skeleton.
+ * Measured with tools/bench_memory.py, with and without instruments (Open MPI 4.1.4, HDF5 1.10.8, OpenBLAS 0.3.21, 1
+ * and 3 ranks on a host). */
+static const double STARTED_BYTES = 12 << 20, OPENED_BYTES = 4 << 20, VARIABLE_BYTES = 19 << 10,
+                    CREATED_BYTES = 4 << 20;
 
-/* When the results file is open; before that, OPENED_BYTES less. */
+/* Before the results file is open. */
 static double program_bytes(void)
 {
     int64_t resident;
     int started;
     memory_resident(&resident, NULL);
     MPI_Initialized(&started);
-    double own = fmax(0, (double)resident - (double)memory_count().bytes);
-    return own + OPENED_BYTES + (started ? 0 : STARTED_BYTES);
+    return fmax(0, (double)resident - (double)memory_count().bytes) + (started ? 0 : STARTED_BYTES);
 }
 
 /* The most that is counted at once may have been while the world was read, long before there was a results file. */
 void setup_memory(const struct setup *setup, int threads, struct memory_need *need)
 {
     const struct memory_count *loaded = &setup->loaded, now = memory_count();
-    double stage = (double)(setup->plan->state_bytes_max + setup->plan->work_bytes_max), program = program_bytes();
+    double stage = (double)(setup->plan->state_bytes_max + setup->plan->work_bytes_max), closed = program_bytes();
     stage += (threads - 1) * (double)kernels_thread_bytes(sweep_longest_context(setup->sweep));
-    double loading = program - OPENED_BYTES + (double)loaded->peak_bytes;
+    double program = closed + OPENED_BYTES + plan_variables(setup->plan) * VARIABLE_BYTES;
+    double loading = closed + (double)loaded->peak_bytes;
     double planned = (double)(now.peak_bytes > loaded->peak_bytes ? now.peak_bytes : now.bytes);
     *need = (struct memory_need){
         .program = program,
         .worker = fmax(loading, program + (double)loaded->bytes + stage),
-        .coordinator = fmax(loading, program + planned),
-        .alone = fmax(loading, program + fmax(planned, (double)now.bytes + stage)),
+        .coordinator = fmax(loading, program + CREATED_BYTES + planned),
+        .alone = fmax(loading, program + CREATED_BYTES + fmax(planned, (double)now.bytes + stage)),
     };
 }
 

@@ -165,12 +165,24 @@ void cost_totals(struct plan *plan)
     memory_free(is_read);
 }
 
+int plan_variables(const struct plan *plan)
+{
+    int count = 0;
+    for (int g = 0; g < GROUPS_MAX; g++) {
+        if (!plan->group[g].used) continue;
+        count++; /* its status */
+        for (int id = 0; id < FIELD_COUNT; id++)
+            count += field_variables(g, (enum field_id)id, plan->sweep->instruments);
+    }
+    return count;
+}
+
 /* Values of 8 bytes, a byte of status and a row number of 4 per place, a row of the stage table and of its provenance
- * per stage. */
+ * per stage; and what HDF5 keeps of each variable. */
 int64_t plan_results_bytes(const struct plan *plan)
 {
-    enum { STAGE_ROW = 640, FIXED = 1 << 17 };
-    int64_t bytes = FIXED + (int64_t)plan->rows * STAGE_ROW;
+    enum { STAGE_ROW = 640, VARIABLE = 1900, FIXED = 56 << 10 };
+    int64_t bytes = FIXED + (int64_t)plan->rows * STAGE_ROW + plan_variables(plan) * (int64_t)VARIABLE;
     for (int g = 0; g < GROUPS_MAX; g++) {
         if (!plan->group[g].used) continue;
         int place = g >= GROUP_PLACE && g < GROUP_OUTCOME ? g - GROUP_PLACE : -1;

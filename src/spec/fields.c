@@ -330,6 +330,13 @@ int field_parts_at(enum field_id id, int place)
     return 1;
 }
 
+int field_variables(int group, enum field_id id, unsigned instruments)
+{
+    const struct field *field = &fields_table[id];
+    if (!(field->groups & 1u << group) || !instrument_on(instruments, field->instrument)) return 0;
+    return field_parts_at(id, group - GROUP_PLACE);
+}
+
 int field_length(enum field_id id, const struct record_extents *extents, int place)
 {
     return field_width(id, extents) * field_parts_at(id, place);

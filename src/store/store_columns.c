@@ -73,14 +73,12 @@ void column_make_empty(const struct column *column, void *values)
     for (int i = 0; i < column->extent; i++) memcpy((char *)values + (size_t)i * width, empty, width);
 }
 
-static int add_field(const struct plan *plan, int group, int id, struct column *column)
+static int add_field(const struct plan *plan, int group, const struct field *field, struct column *column)
 {
-    const struct field *field = &fields_table[id];
-    if (!(field->groups & 1u << group) || !(plan->sweep->instruments & 1u << field->instrument)) return 0;
-    int parts = field_parts_at(field->id, group - GROUP_PLACE);
-    int extent = field_width(field->id, &plan->extents);
+    int parts = field_variables(group, field->id, plan->sweep->instruments),
+        extent = field_width(field->id, &plan->extents);
     for (int part = 0; part < parts; part++) {
-        column[part] = (struct column){.group = group, .field = id, .part = part, .extent = extent};
+        column[part] = (struct column){.group = group, .field = field->id, .part = part, .extent = extent};
         field_variable(group, field->id, part, column[part].name, sizeof column[part].name);
     }
     return parts;
@@ -88,14 +86,14 @@ static int add_field(const struct plan *plan, int group, int id, struct column *
 
 struct column *columns_of(const struct plan *plan, int *count)
 {
-    struct column *column = memory_array(GROUPS_MAX * (1 + FIELD_COUNT * PLACES_MAX), sizeof *column);
+    struct column *column = memory_array((size_t)plan_variables(plan), sizeof *column);
     *count = 0;
     for (int group = 0; group < GROUPS_MAX; group++) {
         if (!plan->group[group].used) continue;
         struct column *status = &column[(*count)++];
         *status = (struct column){.group = group, .field = -1, .extent = 1};
         snprintf(status->name, sizeof status->name, "status_%s", group_name(group));
-        for (int id = 0; id < FIELD_COUNT; id++) *count += add_field(plan, group, id, column + *count);
+        for (int id = 0; id < FIELD_COUNT; id++) *count += add_field(plan, group, &fields_table[id], column + *count);
     }
     return column;
 }
