@@ -75,7 +75,7 @@ static void add_constants(struct plan *plan, struct workshop *workshop)
     plan_add_constant(
         plan, "task_similarity", false, "1",
         "likeness of the first and the last task: 1 minus the square root of the Jensen-Shannon divergence of the word "
-        "frequencies of their training items, 0 to 1",
+        "frequencies of all their training items, 0 to 1",
         similarity_of_cell, workshop);
 }
 

@@ -20,7 +20,7 @@ void tell_workers(struct coordinator *c, enum instruction_kind kind)
         outbox_put_instruction(&out, &instruction, NULL);
         outbox_send(&out);
     }
-    message_reset(&out.message);
+    outbox_reset(&out);
 }
 
 void coordinator_drain(struct coordinator *c)
@@ -163,7 +163,7 @@ void coordinator_take_report(struct coordinator *c, int worker, const struct rep
     after_events(c);
 }
 
-/* All that wait, before anything follows from them. */
+/* All that wait, before anything is handed out. */
 static bool take_reports(struct coordinator *c)
 {
     struct report report;
@@ -178,15 +178,6 @@ static bool take_reports(struct coordinator *c)
 
 /* ---- the loop ---- */
 
-/* Rank 0's own stage is interrupted by the same upkeep that runs between messages. */
-static bool poll_here(void *context)
-{
-    struct coordinator *c = context;
-    if (worker_due(c->self)) report_here(c);
-    upkeep(c, false);
-    return c->draining;
-}
-
 static bool all_stopped(const struct coordinator *c)
 {
     for (int w = 0; w < c->workers; w++)
@@ -199,9 +190,9 @@ static void stop_workers(struct coordinator *c)
 {
     struct patience patience;
     tell_workers(c, TELL_STOP);
-    patience_reset(&patience, 0);
+    patience_reset(&patience, 0, false);
     while (!all_stopped(c)) {
-        if (take_reports(c)) patience_reset(&patience, 0);
+        if (take_reports(c)) patience_reset(&patience, 0, false);
         upkeep(c, false);
         patience_wait(&patience);
     }
@@ -209,26 +200,17 @@ static void stop_workers(struct coordinator *c)
     tell_workers(c, TELL_LEAVE);
 }
 
-static void stop_here(struct coordinator *c)
-{
-    struct error err;
-    if (worker_sync(c->self, &err) != 0)
-        coordinator_fail(c, &err);
-    else
-        c->slot[0].synced = c->slot[0].finished;
-}
-
 static void work_through(struct coordinator *c)
 {
     struct patience patience;
-    patience_reset(&patience, 0);
+    patience_reset(&patience, 0, false);
     for (;;) {
         bool busy = !c->self && take_reports(c);
         upkeep(c, false);
         busy |= hand_out(c);
         if (ledger_counts(c->ledger).running == 0 && !busy) return; /* finished, drained, or nothing ends in time */
         if (busy)
-            patience_reset(&patience, c->stage_seconds);
+            patience_reset(&patience, c->stage_seconds, false);
         else
             patience_wait(&patience);
     }
@@ -237,10 +219,7 @@ static void work_through(struct coordinator *c)
 int coordinator_run(struct coordinator *c)
 {
     c->started = c->accounted = clock_seconds();
-    if (c->self) {
-        c->self->poll = poll_here;
-        c->self->poll_context = c;
-    }
+    if (c->self) begin_here(c);
     queue_releases(c);
     work_through(c);
     account_idle(c);

@@ -5,39 +5,33 @@
 
 #include "schedule_private.h"
 
-static const double SYNC_EVERY = 0.5; /* seconds */
-static const double PEAK_EVERY = 0.1; /* seconds between two looks at the memory of this rank */
-/* Seconds that a stage which has ended waits for others; nobody waits for it, else it would be due. */
+/* Seconds that a stage which has ended waits for others, and that it has taken at most; nobody waits for it, else it
+ * would be due. */
 static const double GROUP_SECONDS = 5e-3;
 
-/* ---- syncs ---- */
-
-int worker_sync(struct worker *worker, struct error *err)
+static bool has_row(const struct ended *ended)
 {
-    double before = clock_seconds();
-    if (worker->sync_failed) /* the system tells a lost write once; the next sync would succeed and lie */
-        return error_set(err, ERROR_OUTSIDE, "%s: what was written may not be on disk", worker->results_path);
-    if (worker->synced == worker->finished) return 0;
-    worker->sync_failed = store_sync(worker->store, err) != 0;
-    worker->spent.rows += clock_seconds() - before;
-    if (worker->sync_failed) return -1;
-    worker->synced = worker->finished;
-    return 0;
+    return ended->report.kind == REPORT_DONE || ended->report.kind == REPORT_FAILED;
 }
 
-/* Group commit: many rows share one sync, and none waits longer than half a second for it. */
-int worker_sync_if_due(struct worker *worker, struct error *err)
+/* Short stages wait for each other, but none that somebody waits for, or that leaves more to do than its row. */
+void worker_add_ended(struct worker *worker, const struct instruction *instruction, const struct view *views,
+                      struct stage_result *result)
 {
-    if (worker->synced == worker->finished || clock_seconds() - worker->unsynced_since < SYNC_EVERY) return 0;
-    return worker_sync(worker, err);
-}
-
-int64_t worker_peak_bytes(struct worker *worker, double now)
-{
-    if (worker->peak_bytes > 0 && now - worker->peak_read < PEAK_EVERY) return worker->peak_bytes;
-    worker->peak_read = now;
-    memory_resident(NULL, &worker->peak_bytes);
-    return worker->peak_bytes;
+    struct ended *ended = &worker->ended[worker->ended_count++];
+    const struct assignment *assignment = &instruction->assignment;
+    ended->assignment = *assignment;
+    ended->views = memory_array((size_t)assignment->views, sizeof *views);
+    if (assignment->views > 0) memcpy(ended->views, views, (size_t)assignment->views * sizeof *views);
+    ended->record = result->record;
+    result->record = NULL;
+    ended->record_length = instruction->record_length;
+    ended->attempts = instruction->attempts;
+    ended->flops = instruction->flops;
+    ended->leftovers = has_row(ended) ? midway_leftovers(worker, instruction) : 0;
+    if (worker->ended_count == 1) worker->ended_since = clock_seconds();
+    worker->ended_due |= ended->report.kind != REPORT_DONE || assignment->checkpoint || ended->leftovers ||
+                         ended->report.seconds >= GROUP_SECONDS;
 }
 
 /* ---- the commit ---- */
@@ -47,11 +41,6 @@ bool worker_due(const struct worker *worker)
     if (worker->ended_count == 0) return false;
     return worker->ended_due || worker->ended_count == GROUP_MOST ||
            clock_seconds() - worker->ended_since >= GROUP_SECONDS;
-}
-
-static bool has_row(const struct ended *ended)
-{
-    return ended->report.kind == REPORT_DONE || ended->report.kind == REPORT_FAILED;
 }
 
 /* Each of them took its share of what was written for all. */
@@ -114,15 +103,21 @@ static int write_rows(struct worker *worker, struct error *err)
 }
 
 /* The order of these writes is the promise: a mark stands only when its rows and its checkpoint do, and what an attempt
- * has left goes only when the mark is on disk. */
-static int commit(struct worker *worker, struct error *err)
+ * has left goes only when the mark is on disk.  *stand: the marks do, whatever failed after them. */
+static int commit(struct worker *worker, bool *stand, struct error *err)
 {
+    unsigned leftovers = 0;
+    *stand = false;
     TRY(midway_settle(worker, err));
     TRY(write_rows(worker, err));
+    for (int e = 0; e < worker->ended_count; e++) leftovers |= worker->ended[e].leftovers;
+    TRY(leftovers ? worker_sync(worker, err) : worker_sync_if_due(worker, err));
+    *stand = true;
     for (int e = 0; e < worker->ended_count; e++) TRY(midway_clear(worker, &worker->ended[e], err));
-    return worker_sync_if_due(worker, err);
+    return 0;
 }
 
+/* The first that has a row bears the reason; where none has, the first of all: it must be told. */
 static void refuse(struct worker *worker, const struct error *err)
 {
     bool told = false;
@@ -133,13 +128,16 @@ static void refuse(struct worker *worker, const struct error *err)
         report_say(&ended->report, told ? "" : err->text);
         told = true;
     }
+    if (told) return;
+    worker->ended[0].report.kind = REPORT_ERROR;
+    report_say(&worker->ended[0].report, err->text);
 }
 
 /* In the middle of a stage the time is that stage's. */
-static int commit_timed(struct worker *worker, struct error *err)
+static int commit_timed(struct worker *worker, bool *stand, struct error *err)
 {
     double before = clock_seconds(), rows = worker->spent.rows;
-    int status = commit(worker, err);
+    int status = commit(worker, stand, err);
     double seconds = clock_seconds() - before;
     if (worker->within)
         worker->spent.rows = rows + seconds;
@@ -148,24 +146,35 @@ static int commit_timed(struct worker *worker, struct error *err)
     return status;
 }
 
+static void complete(const struct worker *worker, struct report *report)
+{
+    report->peak_bytes = worker->peak_bytes;
+    report->finished = worker->finished;
+    report->synced = worker->synced;
+    report->checkpoint_seconds = worker->checkpoint_seconds;
+}
+
 int worker_commit(struct worker *worker, worker_report_f *pass_on, void *context)
 {
     struct error err;
-    int count = worker->ended_count, status = 0;
+    struct report failure = {.version = MESSAGE_VERSION, .kind = REPORT_ERROR, .stage = -1};
+    int count = worker->ended_count;
+    bool stand;
     if (count == 0) return 0;
-    status = commit_timed(worker, &err);
-    if (status != 0) refuse(worker, &err);
+    int status = commit_timed(worker, &stand, &err);
+    if (status != 0 && !stand) refuse(worker, &err);
     worker->ended_count = 0;
     worker->ended_due = false;
     for (int e = 0; e < count; e++) {
         struct ended *ended = &worker->ended[e];
-        ended->report.peak_bytes = worker->peak_bytes;
-        ended->report.finished = worker->finished;
-        ended->report.synced = worker->synced;
-        ended->report.checkpoint_seconds = worker->checkpoint_seconds;
+        complete(worker, &ended->report);
         memory_free(ended->record);
         memory_free(ended->views);
         pass_on(context, &ended->report);
     }
+    if (status == 0 || !stand) return status;
+    complete(worker, &failure);
+    report_say(&failure, err.text);
+    pass_on(context, &failure);
     return status;
 }

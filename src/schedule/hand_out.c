@@ -1,5 +1,5 @@
-/* Handing out: which stage goes to which idle worker now.  The ledger says what is most urgent; here stand the reasons
- * to wait: a time limit, and stages that must be alone. */
+/* Handing out: which stages go to which worker now, one to an idle one, more ahead where they are short.  The ledger
+ * says what is most urgent; here stand the reasons to wait: a time limit, and stages that must be alone. */
 #include <math.h>
 
 #include "schedule_private.h"
@@ -122,42 +122,6 @@ static bool hand_out_suspect(struct coordinator *c, int stage)
     c->alone = stage;
     start(c, c->idle[--c->idle_count], stage);
     return true;
-}
-
-/* ---- rank 0's own worker ---- */
-
-static void take_here(void *context, const struct report *report) { coordinator_take_report(context, 0, report); }
-
-void report_here(struct coordinator *c) { worker_commit(c->self, take_here, c); }
-
-/* Reports come in the order in which the stages were given. */
-static void end_without_row(struct coordinator *c, int stage, enum report_kind kind, const char *text)
-{
-    struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = stage};
-    report_here(c);
-    report.finished = c->self->finished;
-    report.synced = c->self->synced;
-    report_say(&report, text);
-    coordinator_take_report(c, 0, &report);
-}
-
-static void work_here(struct coordinator *c)
-{
-    struct message *message = &c->slot[0].out.message;
-    const struct instruction *instruction;
-    const struct view *views;
-    struct error err;
-    while ((instruction = message_next_instruction(message, &views))) {
-        int stage = instruction->assignment.stage;
-        if (c->draining)
-            end_without_row(c, stage, REPORT_RETURNED, "");
-        else if (worker_carry_out(c->self, instruction, views, &err) != 0)
-            end_without_row(c, stage, REPORT_ERROR, err.text);
-        if (worker_due(c->self)) report_here(c);
-        upkeep(c, false);
-    }
-    report_here(c);
-    message->used = message->read = 0;
 }
 
 /* ---- all of it ---- */

@@ -1,4 +1,5 @@
-/* Sending, and receiving without ever blocking: a blocked receive spins a whole core. */
+/* Sending and receiving without ever blocking, but for the reports of a worker, which rank 0 takes soon: a blocked
+ * receive spins a whole core, and a blocked send of rank 0 would wait for a worker in the middle of its stages. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,12 +18,53 @@ static void check_version(uint32_t version)
 
 /* ---- out ---- */
 
+static void drop_arrived(struct outbox *outbox)
+{
+    int there, left = 0;
+    for (int i = 0; i < outbox->on_its_way; i++) {
+        struct sent *sent = &outbox->sent[i];
+        MPI_Test(&sent->request, &there, MPI_STATUS_IGNORE);
+        if (there)
+            memory_free(sent->bytes);
+        else
+            outbox->sent[left++] = *sent;
+    }
+    outbox->on_its_way = left;
+}
+
+/* The bytes stay until they have arrived: small ones are gone at once. */
+static void send_and_keep(struct outbox *outbox)
+{
+    struct message *message = &outbox->message;
+    outbox->sent =
+        memory_grow(outbox->sent, &outbox->sent_capacity, (size_t)outbox->on_its_way + 1, sizeof *outbox->sent);
+    struct sent *sent = &outbox->sent[outbox->on_its_way++];
+    sent->bytes = message->bytes;
+    MPI_Isend(sent->bytes, (int)message->used, MPI_BYTE, outbox->rank, outbox->tag, outbox->comm, &sent->request);
+    *message = (struct message){0};
+    drop_arrived(outbox);
+}
+
 void outbox_send(struct outbox *outbox)
 {
     struct message *message = &outbox->message;
     if (message->used == 0 || outbox->comm == MPI_COMM_NULL) return;
+    if (outbox->keeps) {
+        send_and_keep(outbox);
+        return;
+    }
     MPI_Send(message->bytes, (int)message->used, MPI_BYTE, outbox->rank, outbox->tag, outbox->comm);
     message->used = 0;
+}
+
+void outbox_reset(struct outbox *outbox)
+{
+    for (int i = 0; i < outbox->on_its_way; i++) {
+        MPI_Wait(&outbox->sent[i].request, MPI_STATUS_IGNORE);
+        memory_free(outbox->sent[i].bytes);
+    }
+    memory_free(outbox->sent);
+    message_reset(&outbox->message);
 }
 
 /* Room for so many bytes. */
@@ -74,6 +116,8 @@ bool message_receive(MPI_Comm comm, int tag, struct message *message, int *rank)
     int there, bytes;
     MPI_Status status;
     MPI_Iprobe(MPI_ANY_SOURCE, tag, comm, &there, &status);
+    /* Open MPI looks at what it has first, and then for what has come: that is seen by the next call only. */
+    if (!there) MPI_Iprobe(MPI_ANY_SOURCE, tag, comm, &there, &status);
     if (!there) return false;
     MPI_Get_count(&status, MPI_BYTE, &bytes);
     message->bytes = memory_grow(message->bytes, &message->capacity, (size_t)bytes, 1);

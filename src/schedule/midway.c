@@ -213,7 +213,9 @@ static int begin(struct worker *worker, const struct instruction *instruction, i
 }
 
 /* What comes now, writing, is the same for all stages: a death in it says nothing of this one.  The file is told before
- * that, or as the next stage begins, which comes at once. */
+ * that, or as the next stage begins, which comes at once.  (Rows that are written in the middle of the next stage are
+ * held against that one if the process dies of them: then it runs alone, where nothing else is written, and is
+ * cleared.) */
 static void end(struct worker *worker)
 {
     worker->within = false;
@@ -281,6 +283,7 @@ int midway_run(struct worker *worker, const struct instruction *instruction, str
 {
     int status = run_to_the_end(worker, instruction, result, report, err);
     if (status == 0) return 0;
+    midway_settle(worker, NULL);     /* of the stage before, where beginning this one failed */
     if (worker->within) end(worker); /* the process lives: whatever failed, the stage did not kill it */
     midway_settle(worker, NULL);
     return status;

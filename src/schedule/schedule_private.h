@@ -46,8 +46,8 @@ struct report { /* a worker to rank 0 */
     enum report_kind kind;
     int stage, lost_input;     /* lost_input: -1 the parent, else a need */
     int64_t steps;             /* optimiser steps: done, or of this stage so far */
-    double seconds;            /* from the instruction to the report */
-    double work_seconds;       /* of them in stage_run; the rest is reading and writing */
+    double seconds;            /* that the stage took of this worker, with its share of the commit */
+    double work_seconds;       /* of them in stage_run, without pauses; the rest is reading, writing and messages */
     struct time_spent spent;   /* of them, by what was done */
     int64_t peak_bytes;        /* most memory of this rank so far */
     double checkpoint_seconds; /* that the last checkpoint took to write; 0: none yet */
@@ -58,20 +58,29 @@ struct report { /* a worker to rank 0 */
 };
 
 /* Instructions, or reports, one after the other: what goes in one message, so that short stages do not each cost one.
- * Larger messages than this might wait for the receiver, who may be in a stage; what is larger by itself goes alone. */
+ * Larger messages than this would wait for the receiver; what is larger by itself goes alone. */
 enum { MESSAGE_BYTES = 4000 };
 struct message {
     char *bytes;
     size_t used, capacity, read; /* read: up to where the _next functions have come */
 };
+struct sent {
+    MPI_Request request;
+    char *bytes;
+};
 struct outbox {    /* of messages to one rank; what does not fit sends what is there first */
     MPI_Comm comm; /* MPI_COMM_NULL: nothing is sent, all stays in one message */
     int rank, tag;
+    bool keeps; /* sending does not wait for the receiver: what is on its way is kept until it has arrived */
     struct message message;
+    struct sent *sent; /* [on_its_way] */
+    int on_its_way;
+    size_t sent_capacity;
 };
 void outbox_put_instruction(struct outbox *outbox, const struct instruction *instruction, const struct view *views);
 void outbox_put_report(struct outbox *outbox, const struct report *report);
 void outbox_send(struct outbox *outbox);                  /* nothing when it is empty */
+void outbox_reset(struct outbox *outbox);                 /* all that was sent has been received */
 void report_say(struct report *report, const char *text); /* as much of it as a report holds */
 /* False: there is none now.  What was in *message is gone. */
 bool message_receive(MPI_Comm comm, int tag, struct message *message, int *rank);
@@ -80,13 +89,14 @@ const struct instruction *message_next_instruction(struct message *message, cons
 bool message_next_report(struct message *message, struct report *report);
 void message_reset(struct message *message);
 
-/* How to wait when there is nothing to do.  Where stages take long, an answer may take a little of that: then this
- * sleeps for as long each time.  Else it first gives the core away, then sleeps 20 us to 2 ms, longer with every call.
- */
+/* How to wait when there is nothing to do: naps that grow from `first` to `longest`, before which the core is given
+ * away for a moment where stages are short.  Where they take long, an answer may take a little of that. */
 struct patience {
-    double since, nap, least; /* seconds */
+    double since, nap, first, longest; /* seconds */
 };
-void patience_reset(struct patience *patience, double stage_seconds); /* that stages take; 0: not known */
+/* stage_seconds: that stages take; 0: not known.  expects_answer: what is waited for comes as soon as rank 0 has
+ * looked. */
+void patience_reset(struct patience *patience, double stage_seconds, bool expects_answer);
 void patience_wait(struct patience *patience);
 
 /* ---- a worker: carries out stages, wherever the instructions come from ---- */
@@ -161,9 +171,13 @@ int64_t worker_peak_bytes(struct worker *worker, double now); /* most memory so 
 int worker_sync_if_due(struct worker *worker, struct error *err);
 
 /* group.c: what has ended, committed together. */
+/* Takes the record; the report stands in the entry already. */
+void worker_add_ended(struct worker *worker, const struct instruction *instruction, const struct view *views,
+                      struct stage_result *result);
 bool worker_due(const struct worker *worker); /* it is time to, also in the middle of the next stage */
 /* Writes their rows and marks, completes their reports, and passes those on in the order in which they ended.  What
- * could not be committed is reported so: the first with the reason, the others as returned. */
+ * could not be committed is reported so: the first with the reason, the others as returned.  A failure after the
+ * commit, of no stage, is reported for itself. */
 typedef void worker_report_f(void *context, const struct report *report);
 int worker_commit(struct worker *worker, worker_report_f *pass_on, void *context);
 
@@ -258,8 +272,12 @@ void coordinator_take_report(struct coordinator *coordinator, int worker, const 
 /* hand_out.c */
 bool hand_out(struct coordinator *coordinator);                /* true when something was started */
 void visit_later(struct coordinator *coordinator, int worker); /* as hand_out ends */
-void report_here(struct coordinator *coordinator);             /* what rank 0's own worker has ended */
 double drain_seconds(const struct coordinator *coordinator);   /* that giving back what runs now may take */
+
+/* own_worker.c: the worker of a run on one rank. */
+void begin_here(struct coordinator *coordinator);
+void work_here(struct coordinator *coordinator); /* carries out all that it was given */
+void stop_here(struct coordinator *coordinator); /* nothing follows: sync */
 
 /* suspects.c: stages whose process died. */
 struct suspect {

@@ -117,7 +117,7 @@ static const struct instruction *wait_for_instruction(struct service *service, c
     struct patience patience;
     if (instruction) return instruction;
     commit(service);
-    patience_reset(&patience, service->worker->stage_seconds);
+    patience_reset(&patience, service->worker->stage_seconds, true);
     while (!(instruction = next(service, views))) {
         if (clock_seconds() - patience.since > IDLE_BEFORE_SYNC) sync_and_tell(service);
         patience_wait(&patience);
@@ -149,5 +149,5 @@ void worker_serve(MPI_Comm comm, struct worker *worker)
     worker->poll = NULL;
     message_reset(&service.control);
     message_reset(&service.run);
-    message_reset(&service.out.message);
+    outbox_reset(&service.out);
 }

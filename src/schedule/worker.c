@@ -8,6 +8,9 @@
 
 #include "schedule_private.h"
 
+static const double SYNC_EVERY = 0.5; /* seconds */
+static const double PEAK_EVERY = 0.1; /* seconds between two looks at the memory of this rank */
+
 static int in_workshop(void *workshop, const struct assignment *assignment, const struct stage_inputs *inputs,
                        train_pause_f *pause, void *pause_context, struct stage_result *result, struct error *err)
 {
@@ -33,6 +36,38 @@ void worker_reset(struct worker *worker)
     memory_free(worker->ended);
 }
 
+/* ---- syncs, and memory ---- */
+
+int worker_sync(struct worker *worker, struct error *err)
+{
+    double before = clock_seconds();
+    if (worker->sync_failed) /* the system tells a lost write once; the next sync would succeed and lie */
+        return error_set(err, ERROR_OUTSIDE, "%s: what was written may not be on disk", worker->results_path);
+    if (worker->synced == worker->finished) return 0;
+    worker->sync_failed = store_sync(worker->store, err) != 0;
+    worker->spent.rows += clock_seconds() - before;
+    if (worker->sync_failed) return -1;
+    worker->synced = worker->finished;
+    return 0;
+}
+
+/* Group commit: many rows share one sync, and none waits longer than half a second for it. */
+int worker_sync_if_due(struct worker *worker, struct error *err)
+{
+    if (worker->synced == worker->finished || clock_seconds() - worker->unsynced_since < SYNC_EVERY) return 0;
+    return worker_sync(worker, err);
+}
+
+int64_t worker_peak_bytes(struct worker *worker, double now)
+{
+    if (worker->peak_bytes > 0 && now - worker->peak_read < PEAK_EVERY) return worker->peak_bytes;
+    worker->peak_read = now;
+    memory_resident(NULL, &worker->peak_bytes);
+    return worker->peak_bytes;
+}
+
+/* ---- the stage ---- */
+
 static struct checkpoint_name own_name(const struct assignment *assignment)
 {
     return (struct checkpoint_name){assignment->state, assignment->record, assignment->copy, false};
@@ -56,7 +91,7 @@ static int carry_out(struct worker *worker, const struct instruction *instructio
     const struct assignment *assignment = &instruction->assignment;
     double before = clock_seconds();
     TRY(judge(midway_run(worker, instruction, result, report, err), result, report, err));
-    report->work_seconds = clock_seconds() - before;
+    report->work_seconds = clock_seconds() - before - worker->paused;
     worker->spent.data = result->data_seconds;
     worker->spent.training = fmax(0, result->training_seconds - result->data_seconds - worker->paused);
     worker->spent.measuring = result->measuring_seconds;
@@ -67,26 +102,6 @@ static int carry_out(struct worker *worker, const struct instruction *instructio
     inputs_hold(worker, &name, result->state);
     result->state = NULL;
     return 0;
-}
-
-/* Short stages wait for each other, but none that somebody waits for, or that leaves more to do than its row. */
-static void add_ended(struct worker *worker, const struct instruction *instruction, const struct view *views,
-                      struct stage_result *result)
-{
-    struct ended *ended = &worker->ended[worker->ended_count++];
-    const struct assignment *assignment = &instruction->assignment;
-    bool has_row = ended->report.kind == REPORT_DONE || ended->report.kind == REPORT_FAILED;
-    ended->assignment = *assignment;
-    ended->views = memory_array((size_t)assignment->views, sizeof *views);
-    if (assignment->views > 0) memcpy(ended->views, views, (size_t)assignment->views * sizeof *views);
-    ended->record = result->record;
-    result->record = NULL;
-    ended->record_length = instruction->record_length;
-    ended->attempts = instruction->attempts;
-    ended->flops = instruction->flops;
-    ended->leftovers = has_row ? midway_leftovers(worker, instruction) : 0;
-    if (worker->ended_count == 1) worker->ended_since = clock_seconds();
-    worker->ended_due |= ended->report.kind != REPORT_DONE || assignment->checkpoint || ended->leftovers;
 }
 
 static double seconds_since_1970(void)
@@ -107,8 +122,9 @@ int worker_carry_out(struct worker *worker, const struct instruction *instructio
     worker->paused = 0;
     if (instruction->begun || !inputs_held(worker, assignment))
         TRY(midway_settle(worker, err)); /* reading takes time */
+    double reading = clock_seconds();
     bool there = inputs_fetch(worker, assignment, &report);
-    worker->spent.reading = clock_seconds() - started;
+    worker->spent.reading = clock_seconds() - reading;
     int status = there ? carry_out(worker, instruction, &result, &report, err) : 0;
     if (status == 0) {
         CHECK(worker->ended_count < GROUP_MOST, "there is no room for another stage that has ended");
@@ -116,7 +132,7 @@ int worker_carry_out(struct worker *worker, const struct instruction *instructio
         report.spent = worker->spent;
         worker->ended[worker->ended_count].report = report;
         worker->ended[worker->ended_count].started = calendar;
-        add_ended(worker, instruction, views, &result);
+        worker_add_ended(worker, instruction, views, &result);
     }
     stage_result_reset(&result);
     return status;

@@ -10,6 +10,7 @@
 
 #include "writer_private.h"
 
+enum { LINE_MOST = 1024 }; /* places: their values are gathered in memory */
 struct line {
     hsize_t start[DIMENSIONS_MOST]; /* its first place */
     int axis;                       /* along which it goes; of no account for a single place */
@@ -104,7 +105,7 @@ static void line_of_places(const struct plan *plan, const struct filled *filled,
     hsize_t last[DIMENSIONS_MOST], next[DIMENSIONS_MOST];
     view_start(plan, &filled->view, line->start);
     memcpy(last, line->start, sizeof last);
-    for (line->places = 1; (size_t)line->places < places; line->places++) {
+    for (line->places = 1; (size_t)line->places < places && line->places < LINE_MOST; line->places++) {
         const struct filled *at = filled + line->places;
         if (at->view.group != filled->view.group || !are_alike(at->row, filled->row)) return;
         view_start(plan, &at->view, next);

@@ -192,7 +192,7 @@ int sigaction(int number, const struct sigaction *new, struct sigaction *old)
 {
     static int (*next)(int, const struct sigaction *, struct sigaction *);
     if (!next) next = (__typeof__(next))dlsym(RTLD_NEXT, "sigaction");
-    bool function = new && !(new->sa_flags & SA_SIGINFO) && new->sa_handler != SIG_DFL && new->sa_handler != SIG_IGN;
+    bool function = new && !(new->sa_flags &SA_SIGINFO) && new->sa_handler != SIG_DFL &&new->sa_handler != SIG_IGN;
     if (!function || number < 1 || number >= NSIG) return next(number, new, old);
     struct sigaction ours = *new;
     handler_of[number] = new->sa_handler;
@@ -434,6 +434,11 @@ void *aligned_alloc(size_t alignment, size_t size)
 int MPI_Send(const void *buffer, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm)
 {
     MESSAGE("MPI_Send", comm, PMPI_Send(buffer, count, type, to, tag, comm));
+}
+
+int MPI_Isend(const void *buffer, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    MESSAGE("MPI_Isend", comm, PMPI_Isend(buffer, count, type, to, tag, comm, request));
 }
 
 int MPI_Recv(void *buffer, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm, MPI_Status *status)

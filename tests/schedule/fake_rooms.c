@@ -389,7 +389,7 @@ static bool checkpoint_is_there(const char *path, const struct checkpoint_name *
 
 int checkpoint_remove(const char *path, const struct checkpoint_name *name, struct error *err)
 {
-    (void)err;
+    if (fake.unremovable) return error_set(err, ERROR_OUTSIDE, "%s: permission denied", path);
     char *file_name = checkpoint_path(path, name);
     fake_log.checkpoints_removed += unlink(file_name) == 0;
     memory_free(file_name);

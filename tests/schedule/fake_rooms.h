@@ -12,6 +12,7 @@ struct fake_behaviour { /* the same on all ranks, set before a run; stage number
     int breaks;         /* the row of this stage cannot be written */
     int unreadable;     /* the checkpoint of this stage cannot be read, once on each rank */
     int sync_fails_on;  /* rank */
+    bool unremovable;   /* no checkpoint can be removed */
     bool looked_otherwise; /* nothing that is there of a stage can be continued */
     int drains;         /* as this stage begins, rank 0 gets a SIGALRM; its process: coordinator */
     int coordinator;

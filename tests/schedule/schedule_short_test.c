@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../src/schedule/schedule_private.h"
 #include "schedule_trial.h"
 
 enum { STAGES = 1500, VICTIM = 700 };
@@ -209,6 +210,101 @@ static void after_two_deaths_at_one_place_the_stage_that_ran_is_a_suspect_and_it
     end();
 }
 
+/* ---- the commit of a group, by itself ---- */
+
+struct told {
+    int count;
+    struct report report[3];
+};
+
+static void keep_told(void *context, const struct report *report)
+{
+    struct told *told = context;
+    assert_true(told->count < 3);
+    told->report[told->count++] = *report;
+}
+
+static void begin_worker(struct worker *worker)
+{
+    static struct schedule_options options;
+    begin(0);
+    options.results_path = trial_path;
+    worker_init(worker, &options, NULL, NULL, rank);
+}
+
+static void end_worker(struct worker *worker)
+{
+    worker_reset(worker);
+    end();
+}
+
+static void add(struct worker *worker, enum report_kind kind, int stage, unsigned leftovers)
+{
+    worker->ended[worker->ended_count++] =
+        (struct ended){.report = {.version = MESSAGE_VERSION, .kind = kind, .stage = stage},
+                       .assignment = {.stage = stage, .row = stage},
+                       .record_length = 1 + (stage & 3), /* as the fake store has it */
+                       .attempts = 1,
+                       .leftovers = leftovers};
+}
+
+/* A stage whose input was lost has no row to refuse: the run must hear of it all the same, or it would go on for ever.
+ */
+static void a_sync_that_fails_is_told_also_where_nothing_has_a_row(void **unused)
+{
+    (void)unused;
+    struct worker worker;
+    struct told told = {0};
+    begin_worker(&worker);
+    worker.finished = 1; /* a row of half a second ago */
+    worker.unsynced_since = clock_seconds() - 1;
+    fake.sync_fails_on = rank;
+    add(&worker, REPORT_LOST, 3, 0);
+    assert_int_equal(worker_commit(&worker, keep_told, &told), -1);
+    assert_int_equal(told.count, 1);
+    assert_int_equal(told.report[0].kind, REPORT_ERROR);
+    assert_int_equal(told.report[0].stage, 3);
+    assert_non_null(strstr(told.report[0].text, "input/output error"));
+    end_worker(&worker);
+}
+
+static void what_is_marked_is_done_whatever_fails_after_it(void **unused)
+{
+    (void)unused;
+    struct worker worker;
+    struct told told = {0};
+    begin_worker(&worker);
+    fake.unremovable = true;
+    add(&worker, REPORT_DONE, 0, BEGUN_PARTIAL);
+    add(&worker, REPORT_DONE, 1, 0);
+    assert_int_equal(worker_commit(&worker, keep_told, &told), -1);
+    assert_int_equal(told.count, 3);
+    for (int i = 0; i < 2; i++) assert_int_equal(told.report[i].kind, REPORT_DONE);
+    assert_int_equal(told.report[2].kind, REPORT_ERROR);
+    assert_int_equal(told.report[2].stage, -1);
+    assert_non_null(strstr(told.report[2].text, "permission denied"));
+    assert_int_equal(worker.finished, 2);
+    end_worker(&worker);
+}
+
+/* Of a stage that took long too much would be lost, did it wait for others while the next one runs. */
+static void a_long_stage_waits_for_no_other(void **unused)
+{
+    (void)unused;
+    struct worker worker;
+    struct told told = {0};
+    const struct instruction instruction = {.kind = TELL_RUN, .record_length = 1, .attempts = 1};
+    struct stage_result result = {0};
+    begin_worker(&worker);
+    for (int seconds = 0; seconds < 2; seconds++) {
+        worker.ended[0].report = (struct report){.kind = REPORT_DONE, .seconds = seconds};
+        worker_add_ended(&worker, &instruction, NULL, &result);
+        assert_int_equal(worker_due(&worker), seconds == 1);
+        assert_int_equal(worker_commit(&worker, keep_told, &told), 0);
+    }
+    end_worker(&worker);
+}
+
 int main(int argc, char **argv)
 {
     trial_start(&argc, &argv);
@@ -221,6 +317,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_failure_in_a_commit_ends_the_run_and_a_rerun_goes_on),
         cmocka_unit_test(after_a_death_only_what_was_not_committed_runs_again_and_nothing_alone),
         cmocka_unit_test(after_two_deaths_at_one_place_the_stage_that_ran_is_a_suspect_and_its_neighbours_are_not),
+        cmocka_unit_test(a_sync_that_fails_is_told_also_where_nothing_has_a_row),
+        cmocka_unit_test(what_is_marked_is_done_whatever_fails_after_it),
+        cmocka_unit_test(a_long_stage_waits_for_no_other),
     };
     return trial_end(cmocka_run_group_tests(tests, NULL, NULL));
 }
