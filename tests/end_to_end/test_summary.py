@@ -30,7 +30,7 @@ def text_of_sweep(**changes):
                                 items=256), **changes})
     return (text.replace("tasks: [tense, subject_number]", "tasks: [coordination_inversion, top_constituents]")
             .replace("finetune: {batch: 8,", "finetune: {batch: 32, pool: mean,")
-            .replace("[curves]", "[curves, transfer]") + "exclude: [{size: micro, variety: 2}]\n")
+            .replace("[curves]", "[curves, transfer, frontier]") + "exclude: [{size: micro, variety: 2}]\n")
 
 
 def finished():
@@ -99,7 +99,7 @@ def check_lines(results, metric, lines):
 def every_number_of_the_csv_is_what_numpy_computes_from_the_variable():
     lines = lines_of_csv(finished())
     metrics = {line["metric"] for line in lines}
-    assert {"forgetting", "second_lm_rise", "transfer", "second_failed_run", "pretrained_lm_loss"} <= metrics, metrics
+    assert {"forgetting", "forgetting_equal_success", "second_lm_rise", "transfer", "second_failed_run", "pretrained_lm_loss"} <= metrics, metrics
     for metric in metrics:
         check_lines(finished(), metric, [line for line in lines if line["metric"] == metric])
     whole = next(line for line in lines if line["metric"] == "forgetting" and not line["axis"])
@@ -129,7 +129,7 @@ def the_tables_show_the_same_numbers_and_say_what_is_missing():
     amount_0 = whole_size() // 2 * 3 // 4  # half of the cells, a quarter of which is excluded
     lost = next(line for line in lines_of_csv(finished()) if line["metric"] == "second_lm_progress_lost" and not line["axis"])
     assert int(lost["missing"]) == amount_0, lost
-    for title in ("forgetting: ", "second_lm_rise: ", "transfer: "):
+    for title in ("forgetting: ", "forgetting_equal_success: ", "second_lm_rise: ", "transfer: "):
         assert f"\n{title}" in out, out
 
 
@@ -138,7 +138,8 @@ def one_axis_and_one_metric_can_be_asked_for():
     lines = lines_of_csv(finished(), "--metric", "second_displacement", "--by", "layer")
     assert [line["value"] for line in lines] == ["", *(label.decode() for label in variable(finished(), "layer"))], lines
     check_lines(finished(), "second_displacement", lines)
-    rows = re.findall(r"^  (\S+)", summary(finished(), "--by", "tokens", COLUMNS="300").out.split("second_lm_rise")[0], re.MULTILINE)
+    rows = re.findall(r"^  (\S+)", summary(finished(), "--by", "tokens", COLUMNS="300").out.split("forgetting_equal_success")[0],
+                      re.MULTILINE)
     assert rows == ["0", "4096"], rows
 
 
@@ -168,7 +169,7 @@ def no_line_is_wider_than_the_terminal_and_none_is_coloured():
         assert len(widest) <= columns, (columns, widest)
         assert out.isascii() and "\033" not in out and "\t" not in out, out
         assert not re.search(r" $", out, re.MULTILINE), out
-        assert out.count("mean [95 % interval]") == 3, out
+        assert out.count("mean [95 % interval]") == 4, out
     assert max(map(len, out.splitlines())) > 120  # all columns beside each other
     plain = summary(finished()).out
     assert 80 < max(map(len, plain.splitlines())) <= 120

@@ -229,6 +229,28 @@ def at_the_best_rate_each_seed_takes_the_one_at_which_the_others_learn_b_best():
 
 
 @sentence
+def at_matched_displacement_the_outcome_is_read_between_the_rates():
+    """Larger models move twice as far at each rate; their forgetting grows by 0.1 with each doubling of the distance, and by
+    nothing else: what looks like an effect of size is one of the distance."""
+    results = synthetic.sweep(19, missing=0, noise=0, spread=0)
+    grid = synthetic.Grid()
+    far = 2.0**(grid.size - grid.size.min()) * numpy.ones(grid.shape)
+    rates = [xarray.Dataset({"forgetting": results.data["forgetting"].copy(data=0.1 * numpy.log2(times * far)),
+                             "second_displacement": results.data["forgetting"].copy(data=times * far).expand_dims(layer=2)})
+             for times in (0.1, 1.0, 10.0)]
+    names = ["forgetting", "second_displacement"]
+    results.data = results.data.drop_vars("forgetting").merge(xarray.concat(rates, dim="finetune_learning_rate", data_vars=names))
+    results.data = results.data.assign_coords(finetune_learning_rate=[1e-4, 1e-3, 1e-2])
+    read = outcomes.at_matched_displacement(results, results.data["forgetting"]).array
+    median = float(numpy.exp(numpy.log(results.data["second_displacement"]).median()))
+    there = read.values[numpy.isfinite(read.values)]
+    assert len(there) > 0.5 * read.size
+    numpy.testing.assert_allclose(there, 0.1 * numpy.log2(median), atol=1e-9)
+    numpy.testing.assert_allclose(outcomes.between(numpy.array([3.0, 1.0, numpy.nan]), numpy.array([30.0, 10.0, 5.0]), 2.5), 25.0)
+    assert numpy.isnan(outcomes.between(numpy.array([3.0, 1.0]), numpy.array([30.0, 10.0]), 3.5))
+
+
+@sentence
 def an_axis_of_a_zip_group_is_found_by_its_members_name():
     results = synthetic.sweep(17, size=-0.06)
     results.data = results.data.rename(size="shape").assign_coords(size=("shape", list(synthetic.SIZES)))

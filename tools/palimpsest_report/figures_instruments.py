@@ -325,10 +325,12 @@ def layer_panel(axes, results, names, size):
         answer = palimpsest_results.over_seeds(array, ["layer"])
         there = numpy.isfinite(answer["mean"].values)
         seeds = max(seeds, int(answer["seeds"].max()))
+        stage = stage_of(name)[0]
+        place = STAGES.index(stage) if stage else place  # a stage looks the same in every panel, whatever stands beside it
         look = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7], "linestyle": DASHES[place % 7]}
         x = numpy.arange(there.sum(), dtype=float)
         draw_line(axes, x, *(answer[k].values[there] for k in ("mean", "low", "high")), numpy.zeros(len(x), dtype=bool), look,
-                  STAGE_WORDS.get(stage_of(name)[0], name.replace("_", " ")))
+                  STAGE_WORDS.get(stage, name.replace("_", " ")))
         labels = [str(label).replace("embedding", "emb").replace("block_", "") for label in data["layer"].values[there]]
         axes.set_xticks(x, labels, fontsize=7)
     return seeds

@@ -11,6 +11,7 @@ from palimpsest_results import PLACES
 from .results_file import DONE, EXCLUDED
 
 PLAIN, SOUND, BEST = "same training on B", "without failed runs", "at the rate best for B"
+MATCHED = "at matched displacement"
 EQUAL, COMMON = "at equal success on B", "at the best success on B that all reach"
 AS_KEPT, AS_LOST = "what was not learnt counted as 0", "what was not learnt counted as 1"
 # Measures of forgetting that grow when more is forgotten, each under its own name in the file.
@@ -147,8 +148,8 @@ def without_axis(results, outcome):
         if bool(unlearnt.any()):
             found += [Reading(AS_KEPT, array.where(~unlearnt, 0.0), bound=True),
                       Reading(AS_LOST, array.where(~unlearnt, 1.0), bound=True)]
-    best = at_best_rate(results, array)
-    return found + ([best] if best is not None else [])
+    return found + [reading for reading in (at_best_rate(results, array), at_matched_displacement(results, array))
+                    if reading is not None]
 
 
 def readings(results, outcome, axis):
@@ -197,6 +198,35 @@ def at_best_rate(results, array):
     return Reading(BEST, picked.drop_vars(rate, errors="ignore"),
                    note=f"{rate} chosen for each seed by how well the other seeds learn B; the file keeps no development "
                         "scores, so by test scores of those others")
+
+
+def at_matched_displacement(results, array):
+    """Between the rates, where the weights have moved equally far from the pretrained ones; None without an axis of rates.
+
+    The distance is the mean over layers, the same for all grid points: its median over the sweep.  Between two rates the
+    outcome is linear in the logarithm of the distance; points whose rates do not lie on both sides of it are left out.
+    """
+    data, rates = results.data, rate_dimensions(results.data)
+    if len(rates) != 1 or "second_displacement" not in data or rates[0] not in array.dims:
+        return None
+    moved = data["second_displacement"]
+    moved = moved.mean([name for name in moved.dims if name not in array.dims]).broadcast_like(array).transpose(*array.dims)
+    moved = numpy.log(moved.where(array.notnull() & (moved > 0)))
+    target = float(moved.median())
+    if not numpy.isfinite(target):
+        return None
+    read = xarray.apply_ufunc(between, moved, array, input_core_dims=[rates, rates], vectorize=True, kwargs={"at": target})
+    return Reading(MATCHED, read, note=f"between the values of {rates[0]}, where the weights are {numpy.exp(target):.2f} of their "
+                                       "length away from the pretrained ones")
+
+
+def between(x, y, at):
+    """y at x = `at`, linear between the points of a curve in any order; NaN outside of them."""
+    there = numpy.flatnonzero(numpy.isfinite(x) & numpy.isfinite(y))
+    if len(there) < 2:
+        return numpy.nan
+    order = there[numpy.argsort(x[there])]
+    return numpy.interp(at, x[order], y[order], left=numpy.nan, right=numpy.nan)
 
 
 def frontier_names(data):
