@@ -58,7 +58,7 @@ def damage(error):
     """What an error of HDF5 says about a file that begins like one."""
     said = str(error)
     if "truncated" in said or "eof" in said:
-        return "is cut short: a part of it is missing at its end; copy it again, or let `palimpsest run` go on with it"
+        return "is cut short: a part of it is missing at its end; copy it again"
     return f"is damaged and cannot be read as HDF5 ({said.splitlines()[0][:160]}); `palimpsest verify` says what is lost"
 
 
@@ -91,6 +91,8 @@ def over_seeds(array, by, level=0.95):
       seeds             how many seeds are behind the interval
       values, missing   how many numbers are behind the mean, and how many places had none
     """
+    if not 0 < level < 1:
+        raise ResultsError(f"level={level}: a level of confidence lies between 0 and 1, such as 0.95")
     by = [name for name in ([by] if isinstance(by, str) else by) if name in array.dims]
     rest = [name for name in array.dims if name not in by]
     inner = [name for name in rest if name != "seed"]
@@ -114,8 +116,17 @@ def named(results, name):
     return results[name]
 
 
-def standard_axes(results):
-    return [name for name in ("size", "tokens", "variety") if name in results.dims]
+def axes_of(results, by):
+    """The dimensions asked for, by default size, tokens and variety as far as there are; ResultsError where the file has
+    no such dimension: a mistyped name would give the mean over it."""
+    if by is None:
+        return [name for name in ("size", "tokens", "variety") if name in results.dims]
+    by = [by] if isinstance(by, str) else list(by)
+    unknown = [name for name in by if name not in results.dims]
+    if unknown:
+        raise ResultsError(f"the results have no dimension {', '.join(map(str, unknown))}; they have "
+                           f"{', '.join(map(str, results.dims))}")
+    return by
 
 
 def forgetting(results, by=None, outcome="forgetting", level=0.95):
@@ -126,7 +137,7 @@ def forgetting(results, by=None, outcome="forgetting", level=0.95):
     whose mean is named after the outcome.
     """
     array = named(results, outcome)
-    answer = over_seeds(array, standard_axes(results) if by is None else by, level).rename(mean=outcome)
+    answer = over_seeds(array, axes_of(results, by), level).rename(mean=outcome)
     answer[outcome].attrs = dict(array.attrs)
     return answer
 
@@ -146,7 +157,7 @@ def lm_retention(results, by=None, place=None, level=0.95):
     `forgetting`.
     """
     word = place or last_place(results)
-    by = standard_axes(results) if by is None else by
+    by = axes_of(results, by)
     answer = over_seeds(named(results, f"{word}_lm_rise"), by, level).rename(mean="rise")
     answer["rise"].attrs = dict(results[f"{word}_lm_rise"].attrs)
     lost = named(results, f"{word}_lm_progress_lost")

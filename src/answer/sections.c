@@ -270,7 +270,8 @@ static void print_legend(const struct rows *rows, bool usual, int columns, FILE 
         memory_free(text);
     }
     text_print("[low, high]: 95 % t interval over paired seeds, each with the mean of its cells; in the picture o is "
-               "the mean, --- the interval, | zero, < and > go on beyond it. Rows average the cells that are there; "
+               "the mean, --- the interval, | zero, < and > go on beyond it. Rows average the cells that are there, "
+               "also those without pretraining; "
                "a change is between the same cells and seeds of both rows.",
                columns, out);
     if (usual)

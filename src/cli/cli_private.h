@@ -105,9 +105,9 @@ struct memory_need {
 /* Needs the plan.  threads: that share the kernels of a rank. */
 void setup_memory(const struct setup *setup, int threads, struct memory_need *need);
 /* Refused when any rank needs more than --max-memory. */
-int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err);
+int setup_check_memory(const struct setup *setup, const struct options *options, int ranks, struct error *err);
 /* A rank that needs more than the whole machine has is refused, where no --max-memory says that it is meant. */
-int setup_check_machine(const struct setup *setup, const struct options *options, struct error *err);
+int setup_check_machine(const struct setup *setup, const struct options *options, int ranks, struct error *err);
 
 /* ---- continue.c: a results file that is there already ---- */
 

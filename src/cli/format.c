@@ -64,12 +64,13 @@ static void print_share(const char *cause, double seconds, double whole, FILE *o
                 100 * seconds / whole);
 }
 
-/* Not known of runs by earlier versions. */
-static void print_spent(const struct certificate *certificate, FILE *out)
+/* What ranks did while they were busy is not known of runs by earlier versions. */
+static bool knows_spent(const struct certificate *certificate) { return certificate->peak_bytes > 0; }
+
+static void print_spent(const struct certificate *certificate, double whole, FILE *out)
 {
     char worker[32], coordinator[32];
-    double whole = certificate->ranks * certificate->makespan + certificate->starting;
-    if (certificate->peak_bytes == 0) return;
+    if (!knows_spent(certificate)) return;
     fprintf(out, "  busy ranks, by what they did\n");
 #define PRINT(member, name) print_share(name, certificate->spent.member, whole, out);
     TIME_SPENT(PRINT)
@@ -80,21 +81,34 @@ static void print_spent(const struct certificate *certificate, FILE *out)
             format_bytes((double)certificate->peak_bytes_rank_0, coordinator, sizeof coordinator));
 }
 
+/* What is left, so that all that is printed is the whole: files and messages stand with the busy time, where it is
+ * known. */
+static double between_stages(const struct certificate *certificate)
+{
+    double left = certificate->ranks * certificate->makespan - certificate->idle_parent - certificate->idle_tail -
+                  certificate->idle_drain;
+    if (!knows_spent(certificate)) return certificate->idle_io;
+#define TAKE(member, name) left -= certificate->spent.member;
+    TIME_SPENT(TAKE)
+#undef TAKE
+    return left;
+}
+
 void print_certificate(const struct certificate *certificate, FILE *out)
 {
     char a[32], b[32], c[32];
-    double whole = certificate->ranks * certificate->makespan;
+    double whole = certificate->ranks * certificate->makespan + certificate->starting;
     fprintf(out, "certificate\n  stages                   %d done, %d failed, %d skipped\n", certificate->stages_done,
             certificate->stages_failed, certificate->stages_skipped);
     fprintf(out, "  makespan                 %s on %d rank%s; lower bound %s; ratio %.3f\n",
             format_duration(certificate->makespan, a, sizeof a), certificate->ranks, certificate->ranks == 1 ? "" : "s",
             format_duration(certificate->lower_bound, b, sizeof b),
             certificate->lower_bound > 0 ? certificate->makespan / certificate->lower_bound : 1.0);
-    print_spent(certificate, out);
+    print_spent(certificate, whole, out);
     fprintf(out, "  idle ranks, by cause\n");
     print_share("waiting for a parent", certificate->idle_parent, whole, out);
     print_share("tail", certificate->idle_tail, whole, out);
-    print_share("files and messages", certificate->idle_io, whole, out);
+    print_share("between stages", between_stages(certificate), whole, out);
     print_share("drain", certificate->idle_drain, whole, out);
     fprintf(out, "  optimiser steps          %lld in this run; minimal tree %lld\n",
             (long long)certificate->steps_executed, (long long)certificate->steps_tree);

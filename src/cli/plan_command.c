@@ -321,7 +321,7 @@ static int print_plan(const struct options *options, struct setup *setup, struct
 {
     struct forecast forecast;
     TRY(setup_plan(setup, !options->no_sharing, err));
-    TRY(setup_check_memory(setup, options, err));
+    TRY(setup_check_memory(setup, options, options->ranks, err));
     TRY(make_forecast(options, setup, &forecast, err));
     if (options->explain) {
         char *explained = config_explain(setup->sweep, true);

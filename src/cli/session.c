@@ -93,12 +93,33 @@ int check_folder(const char *path, struct error *err)
     return status;
 }
 
+/* What is damaged says nothing of where it is from, and may go. */
+static int check_same_name(const char *path, const struct sweep *sweep, struct error *err)
+{
+    struct store_reader *reader = NULL;
+    struct store_origin origin = {0};
+    int status = 0;
+    if (store_reader_open(path, &reader, NULL) != 0) return 0;
+    if (store_read_origin(reader, &origin, NULL) == 0 && strcmp(origin.name, sweep->name) != 0)
+        status =
+            error_set(err, ERROR_INPUT,
+                      "%s: holds results of the sweep %s, and --fresh throws away those of %s only; name another file "
+                      "with -o, or remove this one yourself if it is to go",
+                      path, origin.name, sweep->name);
+    store_origin_reset(&origin);
+    store_reader_close(&reader);
+    return status;
+}
+
 /* Only what is ours is thrown away: a mistyped -o must not cost anybody a file. */
-static int remove_results(const char *path, struct error *err)
+static int remove_results(const char *path, const struct sweep *sweep, struct error *err)
 {
     struct stat facts;
-    if (stat(path, &facts) == 0 && store_recognise(path, err) != 0)
-        return error_prefix(err, "--fresh removes results of palimpsest only; remove this yourself if it is to go");
+    if (stat(path, &facts) == 0) {
+        if (store_recognise(path, err) != 0)
+            return error_prefix(err, "--fresh removes results of palimpsest only; remove this yourself if it is to go");
+        TRY(check_same_name(path, sweep, err));
+    }
     return store_remove(path, err); /* also checkpoints that stayed without their file */
 }
 
@@ -130,11 +151,11 @@ static int prepare_results(const struct options *options, const struct lock_wish
     TRY(check_link(options, err));
     TRY(reuse_check(options, err));
     TRY(setup_plan(&session->setup, !options->no_sharing, err));
-    TRY(setup_check_memory(&session->setup, options, err));
-    TRY(setup_check_machine(&session->setup, options, err));
+    TRY(setup_check_memory(&session->setup, options, session->ranks, err));
+    TRY(setup_check_machine(&session->setup, options, session->ranks, err));
     TRY(run_lock_take(options->output, wish, &session->lock, err));
     TRY(store_clean(options->output, err));
-    if (options->fresh) TRY(remove_results(options->output, err));
+    if (options->fresh) TRY(remove_results(options->output, session->setup.sweep, err));
     if (stat(options->output, &facts) == 0) {
         TRY(store_check(options->output, err));
         return continue_check(options->output, &session->setup, err);

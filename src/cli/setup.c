@@ -77,28 +77,28 @@ void setup_memory(const struct setup *setup, int threads, struct memory_need *ne
     };
 }
 
-/* The most that any rank of this sweep needs. */
-static double most_bytes(const struct setup *setup, const struct options *options)
+/* The most that any of so many ranks needs. */
+static double most_bytes(const struct setup *setup, const struct options *options, int ranks)
 {
     struct memory_need need;
     setup_memory(setup, options->threads, &need);
-    return fmax(need.alone, need.coordinator);
+    return ranks == 1 ? need.alone : fmax(need.worker, need.coordinator);
 }
 
-int setup_check_memory(const struct setup *setup, const struct options *options, struct error *err)
+int setup_check_memory(const struct setup *setup, const struct options *options, int ranks, struct error *err)
 {
     char need[32], limit[32];
-    double bytes = most_bytes(setup, options);
+    double bytes = most_bytes(setup, options, ranks);
     if (options->max_memory == 0 || bytes <= (double)options->max_memory) return 0;
     return error_set(err, ERROR_INPUT, "%s: the largest stage needs %s per rank, more than --max-memory %s",
                      options->file, format_bytes(bytes, need, sizeof need),
                      format_bytes((double)options->max_memory, limit, sizeof limit));
 }
 
-int setup_check_machine(const struct setup *setup, const struct options *options, struct error *err)
+int setup_check_machine(const struct setup *setup, const struct options *options, int ranks, struct error *err)
 {
     char need[32], there[32];
-    double bytes = most_bytes(setup, options),
+    double bytes = most_bytes(setup, options, ranks),
            machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (options->max_memory != 0 || machine <= 0 || bytes <= machine) return 0;
     return error_set(err, ERROR_INPUT,

@@ -1,6 +1,7 @@
 """The commands of the README: help, refusals, plan, world, status, summary, and reading with xarray during a run."""
 
 import json
+import re
 import time
 
 import h5py
@@ -152,6 +153,17 @@ def a_changed_sweep_is_refused_for_the_old_results_and_names_the_change():
     assert done.status == 2 and "steps" in done.err, done
     assert results.read_bytes() == before
     assert palimpsest("run", FOLDER / "sweep.yaml", "-o", results, "--fresh").status == 0
+
+
+@sentence
+def fresh_throws_away_no_results_of_another_sweep():
+    text = sweep_text(size="[nano]", seed=1, tokens="[2Ki]", variety="[1]")
+    results = run_sweep(FOLDER, "mine", text)
+    before = results.read_bytes()
+    (FOLDER / "sweep.yaml").write_text(re.sub("^name: .*", "name: another", text, flags=re.MULTILINE))
+    done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, "--fresh")
+    assert done.status == 2 and "another" in done.err and "--fresh" in done.err, done
+    assert results.read_bytes() == before
 
 
 if __name__ == "__main__":

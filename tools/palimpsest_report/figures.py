@@ -26,6 +26,7 @@ STYLE = {"font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9, "legend.fon
          "xtick.labelsize": 8, "ytick.labelsize": 8, "axes.spines.top": False, "axes.spines.right": False,
          "axes.grid": True, "grid.color": "#dddddd", "grid.linewidth": 0.6, "lines.linewidth": 1.4, "lines.markersize": 4.5,
          "legend.frameon": False, "figure.dpi": 100, "savefig.dpi": 150, "svg.hashsalt": "palimpsest", "svg.fonttype": "path",
+         "figure.max_open_warning": 0,  # a page has more, each closed as it is written
          "axes.axisbelow": True, "errorbar.capsize": 2}
 matplotlib.rcParams.update(STYLE)
 

@@ -188,6 +188,10 @@ def frontier(results):
         panel.set_xlabel("accuracy on B")
         panel.set_title("" if column is None else f"{labels_along(data, 'tokens')[column]} tokens")
     panels[0, 0].set_ylabel("accuracy on A")
+    cut_bars(list(panels[0]), 0, 1)
+    for panel in panels[0]:
+        low, high = panel.get_xlim()
+        panel.set_xlim(max(low, -0.02), min(high, 1.02))
     add_legend(panels[0, -1], lines)
     return [Picture("frontier", "Learning and recovery", "The frontier: what of A is left when B has come so far",
                     "One point for each stop along B's training, left to right. A line above another keeps more of A at the same success on "
