@@ -34,7 +34,7 @@ def by_axes(results, name, section, title, read, ylabel, lead, learnt=False):
     panels[0, 0].set_ylabel(ylabel)
     if learnt:
         panels[1, 0].set_ylabel("share of cells in which\nA was learnt at all")
-    cut = cut_bars(list(panels[0]), *((-0.25, 1.25) if read(None).name in outcomes.NORMALISED else ()))
+    cut = cut_bars(list(panels[0]), *((-0.25, 1.25) if read(None).name in outcomes.SHARES else ()))
     for panel in panels[0]:
         panel.axhline(0, color="#888888", linewidth=0.8, zorder=0)
     held = "Each panel averages over every axis it does not show"
@@ -104,6 +104,8 @@ def maps(results):
     array = outcomes.plain(results, "forgetting")
     varied = "variety" if "variety" in array.dims else None
     answer = palimpsest_results.over_seeds(array, ["size", "tokens"] + ([varied] if varied else []))
+    asked = outcomes.status_of(data, array) != outcomes.EXCLUDED
+    answer["asked"] = asked.sum([name for name in array.dims if name not in answer["mean"].dims])
     count = data.sizes[varied] if varied else 1
     figure, panels = row_of_panels(min(count, 4), -(-count // 4), width=3.3, height=2.9, sharex=True, sharey=True)
     image = None
@@ -116,27 +118,27 @@ def maps(results):
     for row in panels:
         row[0].set_ylabel(axis_word("tokens"))
     figure.colorbar(image, ax=panels, label="forgetting", shrink=0.85)
-    caption = ("Mean forgetting at each size and amount of pretraining, with its 95 % t interval over seeds under it where two "
-               "seeds or more have values, and in how many of how many cells A was learnt. Hatched: in none. "
+    caption = ("Mean forgetting at each size and amount of pretraining; under it half the width of its 95 % t interval over seeds, "
+               "where two seeds or more have values, and in how many of how many cells A was learnt. Hatched: in none. "
                + counted(results, array))
     return [Picture("map", "The answer", "The map: size by tokens, for each variety", caption, figure)]
 
 
 def draw_map(panel, answer, data):
-    mean, low, high = (answer[name].values for name in ("mean", "low", "high"))
-    used, missing = answer["values"].values, answer["missing"].values
+    mean, half = answer["mean"].values, (answer["high"] - answer["mean"]).values
+    used, asked = answer["values"].values, answer["asked"].values
     panel.grid(False)
     panel.set_facecolor("#f2f2f2")
     image = panel.imshow(mean, origin="lower", aspect="auto", cmap=MAP, vmin=0, vmax=1)
     for (row, column), value in numpy.ndenumerate(mean):
-        share = f"{used[row, column]}/{used[row, column] + missing[row, column]}"
+        share = f"{used[row, column]}/{asked[row, column]}"
         if not numpy.isfinite(value):
             panel.text(column, row, share, ha="center", va="center", fontsize=7, color="#444444", zorder=4,
                        bbox={"facecolor": "#f2f2f2", "edgecolor": "none", "pad": 1})
             panel.fill([column - .5, column + .5, column + .5, column - .5], [row - .5, row - .5, row + .5, row + .5], fill=False,
                        hatch="////", edgecolor="#bbbbbb", linewidth=0)
             continue
-        bars = f"\n[{low[row, column]:.2f}, {high[row, column]:.2f}]" if numpy.isfinite(low[row, column]) else ""
+        bars = f"\n±{half[row, column]:.2f}" if numpy.isfinite(half[row, column]) else ""
         panel.text(column, row, f"{value:.2f}{bars}\n{share}", ha="center", va="center", fontsize=6.8,
                    color="black" if value > 0.55 else "white")
     panel.set_xticks(range(mean.shape[1]), labels_along(data, "size"))
@@ -216,7 +218,7 @@ def loss_figure(results, judgement):
                label="best monotone g")
     panel.set_xlabel("language-modelling loss after pretraining\n(nats per token, mean over reference domains)")
     panel.set_ylabel(judgement.claim.outcome.replace("_", " ") + unit_word(results.data, judgement.claim.outcome))
-    panel.legend(title=lines)
+    panel.legend(title=lines, frameon=True, framealpha=0.9, edgecolor="none")
     draw_residual_slopes(panels[0, 1], residual, judgement.claim)
     caption = (f"Left: n = {int(there.sum())} pretrained models (grid points times seeds), effects of pair and seed taken out. Right: what "
                f"an axis still changes per doubling once the loss is accounted for, circles from the residuals, squares from pairs of "

@@ -182,6 +182,8 @@ def frontier(results):
         for place in range(data.sizes[lines] if lines else 1):
             at = {lines: place} if lines else {}
             one, other, look = a.isel(at), b.isel(at), look_of(place, data.sizes[lines] if lines else 1)
+            if not bool(one["mean"].notnull().any()):
+                continue
             up, aside = ((v["high"] - v["mean"]).fillna(0) for v in (one, other))
             panel.errorbar(other["mean"], one["mean"], yerr=up, xerr=aside,
                            elinewidth=0.6, label=labels_along(data, lines)[place] if lines else None, **look)

@@ -18,6 +18,7 @@ AS_KEPT, AS_LOST = "what was not learnt counted as 0", "what was not learnt coun
 MEASURES = ["forgetting", "forgetting_drop", "forgetting_loss_rise"]
 NORMALISED = ["forgetting"]  # missing where the first task was not learnt
 STORED_EQUAL = {"forgetting": "forgetting_equal_success"}  # by outcome: the program's own reading at equal success
+SHARES = [*NORMALISED, *STORED_EQUAL.values()]  # 0 nothing is gone, 1 all
 
 
 @dataclass
