@@ -62,9 +62,11 @@ static int run(const struct options *options, struct session *session, struct th
 
 static int workers_of(const struct throughput *found) { return found->ranks > 1 ? found->ranks - 1 : 1; }
 
+/* Of stages that sleep, by their own length: pauses, which are no work, do not make them longer. */
 static double busy(const struct throughput *found)
 {
-    return found->account.work / (found->account.ranks * found->account.makespan);
+    double asleep = found->account.stages_done * found->stage_seconds;
+    return (asleep > 0 ? asleep : found->account.work) / (found->account.ranks * found->account.makespan);
 }
 
 static void print_text(const struct throughput *found)
