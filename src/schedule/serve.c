@@ -127,7 +127,7 @@ static const struct instruction *wait_for_instruction(struct service *service, c
 
 void worker_serve(MPI_Comm comm, struct worker *worker)
 {
-    struct service service = {.comm = comm, .worker = worker, .out = {comm, 0, TAG_REPORT}, .stage = -1};
+    struct service service = {.comm = comm, .worker = worker, .out = {.comm = comm, .tag = TAG_REPORT}, .stage = -1};
     enum instruction_kind kind;
     worker->poll = poll_coordinator;
     worker->poll_context = &service;
