@@ -17,6 +17,7 @@
 /* Writes the skeleton for plan at path (serial; one rank). Refuses to replace a file unless `replace`.  explained: every
  * resolved value as text, kept in /sweep; may be NULL. */
 int store_create(const char *path, const struct plan *plan, const char *explained, bool replace, struct error *err);
+
 /* Removes the file and the folder of its checkpoints; 0 when they are gone already. */
 int store_remove(const char *path, struct error *err);
 /* Removes skeletons that runs which were killed left half-written beside the file; 0 when there are none. */

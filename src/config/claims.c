@@ -96,7 +96,7 @@ static void read_outcome(struct reader *reader, const struct node *node, char *o
     read_word(reader, node, known, count, outcome);
     for (int f = 0; node && f < FIELD_COUNT; f++) {
         const char *instrument = instrument_name(fields_table[f].instrument);
-        bool on = reader->sweep->instruments & 1u << fields_table[f].instrument;
+        bool on = instrument_on(reader->sweep->instruments, fields_table[f].instrument);
         if (!on && strcmp(fields_table[f].name, outcome) == 0)
             complain_node(reader, node, "%s is measured by the instrument %s, which is off; add it to measure", outcome,
                           instrument);

@@ -185,7 +185,6 @@ int midway_clear(struct worker *worker, const struct ended *ended, struct error 
 {
     struct checkpoint_name part = name_of(&ended->assignment, true), whole = name_of(&ended->assignment, false);
     if (ended->leftovers == 0) return 0;
-    TRY(worker_sync(worker, err));
     if (ended->leftovers & BEGUN_PARTIAL) TRY(checkpoint_remove(worker->results_path, &part, err));
     return ended->leftovers & BEGUN_WHOLE ? checkpoint_remove(worker->results_path, &whole, err) : 0;
 }

@@ -199,7 +199,7 @@ int midway_run(struct worker *worker, const struct instruction *instruction, str
                struct report *report, struct error *err);
 /* What the attempt has left, or an earlier one, and that is to go: enum begun. */
 unsigned midway_leftovers(const struct worker *worker, const struct instruction *instruction);
-/* The stage is committed: that goes, once the commit is on disk. */
+/* The commit of the stage is on disk: that goes. */
 int midway_clear(struct worker *worker, const struct ended *ended, struct error *err);
 /* The results file no longer says of the last stage that has ended that it runs. */
 int midway_settle(struct worker *worker, struct error *err);

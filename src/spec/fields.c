@@ -346,7 +346,7 @@ int record_offset(unsigned groups, unsigned instruments, const struct record_ext
 {
     int offset = 0;
     for (int f = 0; f < FIELD_COUNT; f++) {
-        bool asked = (fields_table[f].groups & groups) && (instruments & 1u << fields_table[f].instrument);
+        bool asked = (fields_table[f].groups & groups) && instrument_on(instruments, fields_table[f].instrument);
         if (f == id) return asked ? offset : -1;
         if (asked) offset += field_length((enum field_id)f, extents, place);
     }

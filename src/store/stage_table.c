@@ -85,7 +85,8 @@ static int put_record_form(const struct hdf *hdf, const struct plan *plan)
     const char *names[INSTRUMENT_COUNT];
     int count = 0;
     for (int i = 0; i < INSTRUMENT_COUNT; i++)
-        if (plan->sweep->instruments & 1u << i) names[count++] = instrument_name((enum instrument)i);
+        if (instrument_on(plan->sweep->instruments, (enum instrument)i))
+            names[count++] = instrument_name((enum instrument)i);
     TRY(hdf_put_texts(hdf, STAGES_INSTRUMENTS, count, names));
     return hdf_put(hdf, STAGES_EXTENTS, H5T_NATIVE_INT, DIMENSION_COUNT, plan->extents.length);
 }

@@ -101,9 +101,8 @@ def similarity_of(results, like, others):
     if "task_similarity" not in results.data.variables:
         return None
     array = results.data["task_similarity"]
-    if "pair" not in array.dims or not set(array.dims) <= {*others, "seed"}:
+    if "pair" not in array.dims or not set(array.dims) <= set(others):
         return None
-    array = array.mean("seed") if "seed" in array.dims else array
     return array.broadcast_like(like).transpose(*others).values.ravel()
 
 
