@@ -59,6 +59,16 @@ AXIS_WORDS = {"size": "weights of the model, embeddings not counted", "tokens": 
 LINE_WORDS = {"size": "model", "tokens": "tokens", "variety": "domains", "pair": "pair", "task": "task"}
 
 
+def words_of(name):
+    """The name of a variable as words."""
+    return " ".join({"lm": "LM", "cka": "CKA", "rsa": "RSA"}.get(word, word) for word in name.split("_"))
+
+
+def line_word(lines):
+    """Title of a legend whose lines are the values of a dimension."""
+    return LINE_WORDS.get(lines, lines.replace("_", " "))
+
+
 def axis_word(axis):
     return AXIS_WORDS.get(axis, axis.replace("_", " "))
 
@@ -208,7 +218,7 @@ def draw_panel(axes, data, array, axis, lines, legend=True, level=0.95):
                   shift=step * (place - (len(levels) - 1) / 2))
     dress_axis(axes, data, axis)
     if lines and legend:
-        legend_above(axes, LINE_WORDS.get(lines, lines.replace("_", " ")))
+        legend_above(axes, line_word(lines))
     return seeds, (data.sizes[lines] - len(levels)) if lines else 0
 
 
@@ -218,6 +228,12 @@ def legend_above(axes, title):
     across = 2 if max(map(len, labels)) > 14 else 3
     axes.legend(title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(len(labels), across), handlelength=2.6,
                 columnspacing=1.2, borderaxespad=0.2)
+
+
+def legend_beside(axes, title):
+    """The legend right of the panel, the last of its row, where it hides nothing."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.8, borderaxespad=0.2)
 
 
 def lines_for(axis, axes):

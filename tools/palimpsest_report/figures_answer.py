@@ -7,7 +7,7 @@ import palimpsest_results
 from . import laws, outcomes, verdicts
 from .verdicts import plural
 from .figures import (COLOURS, MAP, Picture, axis_word, blank_unused, cut_bars, draw_panel, interval_words, labels_along,
-                      lines_for, look_of, row_of_panels, short, unit_word, varied_axes)
+                      legend_above, line_word, lines_for, look_of, row_of_panels, short, unit_word, varied_axes, words_of)
 
 WORDS = {"forgetting": "forgetting: share of what was\nlearnt of A that is gone", "forgetting_drop": "drop of accuracy on A",
          "forgetting_loss_rise": "rise of the loss on A (nats)"}
@@ -218,7 +218,7 @@ def loss_figure(results, judgement):
                label="best monotone g")
     panel.set_xlabel("language-modelling loss after pretraining\n(nats per token, mean over reference domains)")
     panel.set_ylabel(judgement.claim.outcome.replace("_", " ") + unit_word(results.data, judgement.claim.outcome))
-    panel.legend(title=lines, frameon=True, framealpha=0.9, edgecolor="none")
+    legend_above(panel, line_word(lines))
     draw_residual_slopes(panels[0, 1], residual, judgement.claim)
     caption = (f"Left: n = {int(there.sum())} pretrained models (grid points times seeds), effects of pair and seed taken out. Right: what "
                f"an axis still changes per doubling once the loss is accounted for, circles from the residuals, squares from pairs of "
@@ -242,7 +242,7 @@ def draw_residual_slopes(panel, residual, claim):
                 panel.plot([interval.low, interval.high], [y, y], color=look["color"])
             if word:
                 panel.annotate(word, (interval.mean, y), xytext=(0, -11), textcoords="offset points", ha="center", fontsize=7)
-    panel.set_yticks(range(len(names)), names)
+    panel.set_yticks(range(len(names)), [words_of(name) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.set_xlabel("change per doubling at one loss")
     panel.xaxis.set_major_locator(MaxNLocator(5))

@@ -7,8 +7,8 @@ from matplotlib.ticker import MaxNLocator
 
 import palimpsest_results
 from . import outcomes
-from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, cut_bars, draw_line, labels_along, look_of,
-                      row_of_panels, chosen_levels, unit_word)
+from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, chosen_levels, cut_bars, draw_line, labels_along,
+                      legend_beside, line_word, look_of, row_of_panels, unit_word, words_of)
 from .figures_answer import by_axes
 
 STAGES = ["initial", "pretrained", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
@@ -89,15 +89,10 @@ def curves(results):
                         .get(stage_of(name)[0], name.replace("_", " ")))
         panel.set_xlabel("optimiser steps")
     panels[0, 0].set_ylabel("training loss (nats)")
-    add_legend(panels[0, -1], lines)
+    legend_beside(panels[0, -1], line_word(lines) if lines else None)
     return [Picture("curves", "Learning and recovery", "Learning curves",
                     f"Training loss, mean over the steps since the point before; untrained models left out. n = {seeds} seeds; bands: 95 % "
                     "t intervals over seeds.", figure)]
-
-
-def add_legend(panel, lines):
-    if lines and panel.get_legend_handles_labels()[1]:
-        panel.legend(title={"size": "model"}.get(lines, lines.replace("_", " ")), handlelength=2.8)
 
 
 def recovery(results):
@@ -136,8 +131,8 @@ def rows_of_curves(results, names, picture, section, title, lead):
         panel.set_xlabel("optimiser steps" if looks_of(results, name, along) is not None else step_word(data, along))
         panel.set_ylabel(meaning(data, name), fontsize=8)
         cut_bars([panel])
-        if panel is panels.ravel()[0]:
-            add_legend(panel, lines)
+        if panel is panels[0, -1]:
+            legend_beside(panel, line_word(lines) if lines else None)
     blank_unused(panels, len(names))
     return [Picture(picture, section, title, f"{lead} Untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over "
                     "seeds, cut where they leave the panel.".strip(), figure)]
@@ -160,7 +155,7 @@ def step_word(data, along):
 
 def meaning(data, name):
     """A short label of a variable: the last words of its name and its units."""
-    return f"{stage_of(name)[1].replace('_', ' ')}{unit_word(data, name)}"
+    return f"{words_of(stage_of(name)[1])}{unit_word(data, name)}"
 
 
 # ---- frontier ----
@@ -194,7 +189,7 @@ def frontier(results):
     for panel in panels[0]:
         low, high = panel.get_xlim()
         panel.set_xlim(max(low, -0.02), min(high, 1.02))
-    add_legend(panels[0, -1], lines)
+    legend_beside(panels[0, -1], line_word(lines) if lines else None)
     return [Picture("frontier", "Learning and recovery", "The frontier: what of A is left when B has come so far",
                     "One point for each stop along B's training, left to right. A line above another keeps more of A at the same success on "
                     f"B. n = {seeds} seeds; bars: 95 % t intervals over seeds.", figure)]
@@ -296,7 +291,7 @@ def layer_picture(results, name, title, rows):
         panels[row, 0].set_ylabel(word, fontsize=8)
         cut_bars(list(panels[row]))
         if row == 0 or len(names) != len(rows[row - 1][1]):
-            add_legend(panels[row, 0], "stage")
+            legend_beside(panels[row, -1], "stage")
     return Picture(name, "Layers", title,
                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
                    "t intervals over seeds, cut where they leave the panel. Measured after the stage named (gradients: during it).", figure)
@@ -430,14 +425,18 @@ def scalars(results):
         if DRAWN.fullmatch(name) or own_dimensions(results, name) or not has_values(array) or "seed" not in array.dims:
             continue
         section = next((word for pattern, word in SECTION_OF if re.fullmatch(pattern, name)), "Other instruments")
-        picture = by_axes(results, name, section, name.replace("_", " ").capitalize(), lambda axis: array, meaning(results.data, name),
+        picture = by_axes(results, name, section, sentence_case(words_of(name)), lambda axis: array, meaning(results.data, name),
                           f"{sentence(array.attrs.get('long_name', ''))}n = {int(array.notnull().sum())} values.")
         pictures += [picture] if picture else []
     return pictures[:MOST_SCALARS]
 
 
+def sentence_case(words):
+    return words[:1].upper() + words[1:]
+
+
 def sentence(words):
-    return f"{words[0].upper()}{words[1:]}. " if words else ""
+    return f"{sentence_case(words)}. " if words else ""
 
 
 def of_instruments(results):
@@ -458,14 +457,15 @@ def cost(results):
                  "flops_tree": "shared tree (this run)"}
         values = [ends[-1][name] / 1e12 for name in words]
         bars = panels[0, 0].barh(list(words.values()), values, color=[COLOURS[6], COLOURS[4], COLOURS[0]])
-        panels[0, 0].bar_label(bars, [f"{value:.3g}" for value in values], padding=2, fontsize=8)
-        panels[0, 0].set_xlim(0, 1.15 * max(values))
+        panels[0, 0].bar_label(bars, [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in values], padding=2, fontsize=8)
+        panels[0, 0].set_xlim(0, 1.2 * max(values))
     panels[0, 0].set_xlabel("work of the whole sweep (TFLOP)")
     panels[0, 0].invert_yaxis()
     kinds = sorted(results.stage_seconds.items(), key=lambda item: -item[1])
-    panels[0, 1].barh([name for name, _ in kinds], [value for _, value in kinds], color=COLOURS[2])
+    unit, seconds = ("hours", 3600) if max(results.stage_seconds.values(), default=0) >= 7200 else ("seconds", 1)
+    panels[0, 1].barh([name for name, _ in kinds], [value / seconds for _, value in kinds], color=COLOURS[2])
     panels[0, 1].invert_yaxis()
-    panels[0, 1].set_xlabel("seconds of all ranks, by kind of stage")
+    panels[0, 1].set_xlabel(f"{unit} of all ranks, by kind of stage")
     return [Picture("cost", "The run", "Work and time",
                     f"From the certificate of the run (/provenance); {sum(results.statuses.values())} stages, "
                     f"{len(results.certificates)} start{'s' if len(results.certificates) > 1 else ''} of the program. No interval: counts and "
