@@ -56,8 +56,8 @@ static struct worker_progress worker_progress(struct coordinator *c, struct slot
     int64_t step = c->self ? c->self->step : slot->step;
     shown.seconds = now - slot->since;
     if (step > 0 && slot->tokens_per_step == 0) slot->tokens_per_step = plan_tokens_per_step(c->plan, shown.stage);
-    double steps = (double)(step - stage->start_step);
-    if (steps > 0 && shown.seconds > 0) shown.tokens_per_second = slot->tokens_per_step * steps / shown.seconds;
+    double steps = (double)(step - stage->start_step), passed = (c->self ? now : slot->step_told) - slot->since;
+    if (steps > 0 && passed > 0) shown.tokens_per_second = slot->tokens_per_step * steps / passed;
     return shown;
 }
 

@@ -137,6 +137,7 @@ static void next_in_queue(struct coordinator *c, int worker, int ended)
 static void on_step(struct coordinator *c, struct slot *slot, const struct report *report)
 {
     slot->step = report->steps;
+    slot->step_told = clock_seconds();
     if (c->alone >= 0 && c->alone == report->stage && !report->alone) suspects_clear(c, report->stage);
 }
 

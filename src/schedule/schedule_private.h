@@ -213,7 +213,8 @@ struct slot {                 /* what rank 0 knows of one worker */
     struct outbox out;        /* instructions to it */
     int queue[AHEAD], queued; /* stages it was given and has not reported: the first runs, none: idle */
     double since;             /* clock at the start of the first */
-    int64_t step;             /* last told */
+    int64_t step;             /* last told, at that clock */
+    double step_told;
     double tokens_per_step;   /* of the stage; 0: not looked up yet */
     int64_t finished, synced;
     int64_t mark; /* when synced reaches it, everything reported before mark_time is on disk */

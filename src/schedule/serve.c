@@ -1,7 +1,10 @@
 /* The life of a rank other than 0. */
+#include <math.h>
+
 #include "schedule_private.h"
 
-static const double STEP_EVERY = 0.5;        /* seconds between two reports of a running stage */
+static const double STEP_EVERY = 0.5;        /* seconds between two reports of a running stage, at least */
+static const double STEPS_PER_SECOND = 40;   /* that all ranks together report at most: rank 0 must hardly notice */
 static const double IDLE_BEFORE_SYNC = 2e-2; /* seconds without an instruction: then there is time to sync */
 
 struct service {
@@ -11,8 +14,9 @@ struct service {
     struct outbox out;
     int stage;        /* that runs, or -1 */
     double last_step; /* clock of the last REPORT_STEP */
-    bool draining;    /* TELL_DRAIN came, or this rank has failed: whatever comes now goes back as it is */
-    bool broken;      /* a sync failed and was reported: nothing that is written now counts */
+    int ranks;
+    bool draining; /* TELL_DRAIN came, or this rank has failed: whatever comes now goes back as it is */
+    bool broken;   /* a sync failed and was reported: nothing that is written now counts */
 };
 
 static void tell(struct service *service, enum report_kind kind, const char *text)
@@ -55,12 +59,19 @@ static void heed(struct service *service)
         service->draining = true;
 }
 
+/* For a stage that runs alone everybody waits. */
+static double step_every(const struct service *service)
+{
+    return service->worker->noted.attempt.running == 2 ? STEP_EVERY
+                                                       : fmax(STEP_EVERY, service->ranks / STEPS_PER_SECOND);
+}
+
 static bool poll_coordinator(void *context)
 {
     struct service *service = context;
     double now = clock_seconds();
     if (worker_due(service->worker)) commit(service);
-    if (now - service->last_step >= STEP_EVERY) {
+    if (now - service->last_step >= step_every(service)) {
         service->last_step = now;
         tell(service, REPORT_STEP, "");
     }
@@ -128,6 +139,7 @@ static const struct instruction *wait_for_instruction(struct service *service, c
 void worker_serve(MPI_Comm comm, struct worker *worker)
 {
     struct service service = {.comm = comm, .worker = worker, .out = {.comm = comm, .tag = TAG_REPORT}, .stage = -1};
+    MPI_Comm_size(comm, &service.ranks);
     enum instruction_kind kind;
     worker->poll = poll_coordinator;
     worker->poll_context = &service;
