@@ -1,6 +1,7 @@
 """The scripts around the program: what is counted, what is said where nothing can be installed, what a wrong call gives."""
 
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -104,6 +105,16 @@ def bench_cells_samples_every_size_alike_and_extrapolates_by_flops():
     seconds = [Costs.of(cell) / rate[cell["size"]] for cell in sampled]
     whole = sum(Costs.of(cell) / rate[cell["size"]] for cell in cells)
     assert abs(bench_cells.extrapolate(Costs, cells, sampled, seconds) - whole) < 1e-9 * whole
+
+
+@sentence
+def bench_cells_takes_heavy_tails_for_noise_and_a_shift_of_all_losses_for_another_recipe():
+    draw = random.Random(3)
+    seeds = [draw.gauss(0, 0.3) + (4 if place % 20 == 0 else 0) for place in range(72)]
+    noise = [draw.gauss(0, 0.3) for _ in range(11)] + [4.1]
+    assert min(bench_cells.agreement(noise, seeds)) >= bench_cells.LEAST_P, bench_cells.agreement(noise, seeds)
+    shifted = [difference + 0.6 for difference in noise]
+    assert min(bench_cells.agreement(shifted, seeds)) < bench_cells.LEAST_P, bench_cells.agreement(shifted, seeds)
 
 
 @sentence
