@@ -6,11 +6,10 @@
 #include "cli_private.h"
 #include "palimpsest/kernels_start.h"
 
-/* A process that wanders measures other cores' caches: it stays where it is, unless its caller has settled that. */
+/* A process that wanders measures other cores' caches: it stays where it was, unless its caller has settled that. */
 static void stay_on_core(struct speed_report *report)
 {
     cpu_set_t allowed;
-    report->core = sched_getcpu();
     if (report->core < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 1) return;
     CPU_ZERO(&allowed);
     CPU_SET((size_t)report->core, &allowed);
@@ -93,11 +92,29 @@ static int start_kernels(const struct options *options, struct numerics *numeric
     return threads_start(options, 1, err);
 }
 
+struct shared_work {
+    const struct options *options;
+    const struct speed_report *report;
+};
+
+/* The same shapes over and over. */
+static void keep_training(void *context)
+{
+    const struct shared_work *work = context;
+    struct numerics numerics;
+    struct training_speed speed;
+    struct error err;
+    if (start_kernels(work->options, &numerics, &err) != 0) return;
+    for (int s = 0;; s = (s + 1) % work->report->shapes)
+        if (bench_train(&work->report->shape[s], work->options->seconds, &speed, &err) != 0) return;
+}
+
 static void print_head(const struct speed_report *report)
 {
     printf("numerics class %s\n", report->numerics.class_name);
     if (report->threads > 1)
         printf("%d threads; shares are those of the first, the limit is that of one core\n", report->threads);
+    if (report->ranks > 1) printf("one of %d processes at the same work\n", report->ranks);
     printf("core %d%s; limit: %s multiply-adds in registers\n\n"
            " L    d  H    T    B     V       step  tokens/s           model  of the limit\n",
            report->core, report->stays ? ", to which this process is bound now" : "", bench_core_vectors());
@@ -135,15 +152,32 @@ static int measure(const struct options *options, struct speed_report *report, s
     return 0;
 }
 
+static int measure_alone(const struct options *options, struct speed_report *report, struct error *err)
+{
+    TRY(start_kernels(options, &report->numerics, err));
+    if (options->threads == 1) stay_on_core(report);
+    return measure(options, report, err);
+}
+
+static int measure_in_company(const struct options *options, struct speed_report *report, struct error *err)
+{
+    struct company company;
+    struct shared_work work = {options, report};
+    if (options->ranks > 1 && options->threads > 1)
+        return error_set(err, ERROR_INPUT, "--ranks with --threads-per-rank is not measured; leave out one of them");
+    report->core = sched_getcpu();
+    TRY(company_start(&company, options->ranks - 1, report->core, keep_training, &work, err));
+    int status = measure_alone(options, report, err);
+    int end = company_end(&company, status == 0 ? err : NULL);
+    return status == 0 ? end : status;
+}
+
 int command_bench_train(const struct options *options, struct error *err)
 {
-    struct speed_report report = {.shapes = 0};
+    struct speed_report report = {.threads = options->threads, .ranks = options->ranks};
     if (options->save) TRY(check_save(options->save, err));
     TRY(choose_shapes(options, &report, err));
-    TRY(start_kernels(options, &report.numerics, err));
-    report.threads = options->threads;
-    if (options->threads == 1) stay_on_core(&report);
-    TRY(measure(options, &report, err));
+    TRY(measure_in_company(options, &report, err));
     char *text = speeds_text(&report);
     int status = options->save ? file_write_atomic(options->save, text, strlen(text), err) : 0;
     if (options->json) fputs(text, stdout);

@@ -3,6 +3,7 @@
 #define PALIMPSEST_CLI_PRIVATE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "palimpsest/bench.h"
 #include "palimpsest/ledger.h"
@@ -26,12 +27,12 @@ struct options {
     int reuse_count;
     int rank_count[RANK_COUNTS_MOST]; /* bench simulate: how many ranks, each of them */
     int rank_counts;                  /* none: the usual ones */
-    const char *output; /* -o */
+    const char *output;               /* -o */
     const char *speed_from;
-    const char *by, *metric;                    /* summary: what to show, and along which axis; NULL: was not given */
-    const char *numerics;                       /* the core asked for; NULL: none was */
-    const char *sweep; /* verify: where the sweep file of the results lies now; bench train: whose shapes */
-    int threads;       /* that share the kernels of a rank */
+    const char *by, *metric; /* summary: what to show, and along which axis; NULL: was not given */
+    const char *numerics;    /* the core asked for; NULL: none was */
+    const char *sweep;       /* verify: where the sweep file of the results lies now; bench train: whose shapes */
+    int threads;             /* that share the kernels of a rank */
     int ranks, attempts, samples, stages, seed; /* stages: to verify; seed: -1: by the clock */
     double time_limit;                          /* seconds; 0: none */
     double checkpoint_every;                    /* seconds; 0: by what a checkpoint costs */
@@ -221,13 +222,28 @@ bool verifier_keeps(const struct verifier *verifier, int row);
  * *different.  -1: it could not be computed. */
 int verifier_compare(struct verifier *verifier, int row, int *different, struct error *err);
 
+/* ---- company.c: other processes at the same work, so that what is measured is a core whose neighbours work too ----
+ */
+
+struct company {
+    pid_t *member;
+    int count;
+};
+typedef void company_work_f(void *context); /* does not return, unless it cannot be done */
+/* Before MPI_Init and before there are threads.  Each member is bound to a core of its own, none to `core`, which is
+ * the caller's, and ends with the caller however that ends.  ERROR_INPUT: more than the cores that this process may
+ * use. */
+int company_start(struct company *company, int count, int core, company_work_f *work, void *context, struct error *err);
+int company_end(struct company *company, struct error *err); /* ERROR_OUTSIDE: one had ended before; err may be NULL */
+
 /* ---- speeds_file.c: what bench train measured, as JSON ---- */
 
 enum { REPORT_SHAPES = 64 };
 struct speed_report {
     struct numerics numerics;
-    int core;   /* that it ran on */
+    int core; /* that it ran on */
     int threads;
+    int ranks;  /* at work at once, of which this was one */
     bool stays; /* the program saw to that, and not its caller */
     int shapes;
     struct bench_shape shape[REPORT_SHAPES];
@@ -237,8 +253,7 @@ char *speeds_text(const struct speed_report *report); /* memory_free */
 bool speeds_recognise(const char *path);              /* whether the file looks like JSON, good or bad */
 /* point[*points] is the caller's, memory_free; numerics_class: in which they were measured.  ERROR_INPUT says where in
  * the file it is wrong. */
-int speeds_read(const char *path, struct speed_point **point, int *points, char numerics_class[128],
-                struct error *err);
+int speeds_read(const char *path, struct speed_point **point, int *points, char numerics_class[128], struct error *err);
 
 /* ---- plan_command.c ---- */
 

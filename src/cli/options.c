@@ -57,6 +57,7 @@ enum option_id {
     OPTION_STAGE_SECONDS,
     OPTION_BENCH_OUTPUT,
     OPTION_RANK_COUNTS,
+    OPTION_BENCH_RANKS,
     OPTION_BENCH_SEED,
     OPTION_BY,
     OPTION_METRIC,
@@ -111,6 +112,8 @@ static const struct option_row {
     {OPTION_CONTEXT, "context", "T", BENCH_TRAIN, "one shape: tokens of a sequence (default 64)"},
     {OPTION_BATCH, "batch", "B", BENCH_TRAIN, "one shape: sequences of a step (default 16)"},
     {OPTION_VOCABULARY, "vocabulary", "V", BENCH_TRAIN, "one shape: words (default 256)"},
+    {OPTION_BENCH_RANKS, "ranks", "N", BENCH_TRAIN,
+     "measure one of N that are at work on this machine at once, as ranks of a run are (default 1)"},
     {OPTION_SECONDS, "seconds", "S", BENCH_TRAIN, "measure each shape for so long (default 5s)"},
     {OPTION_SAVE, "save", "FILE", BENCH_TRAIN, "write what was measured to FILE, for plan --speed-from"},
     {OPTION_BENCH_STAGES, "stages", "N", BENCH_SCHEDULE,
@@ -234,6 +237,7 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_BENCH_OUTPUT: options->output = value; return 0;
     case OPTION_SAVE: options->save = value; return 0;
     case OPTION_RANK_COUNTS: return rank_counts_of(value, options, err);
+    case OPTION_BENCH_RANKS: return number_of("ranks", value, 1, 1024, &options->ranks, err);
     case OPTION_BENCH_SEED: return number_of("seed", value, 0, INT_MAX, &options->seed, err);
     case OPTION_BY: options->by = value; return 0;
     case OPTION_METRIC: options->metric = value; return 0;

@@ -53,6 +53,7 @@ static json_t *machine_of(const struct speed_report *report)
     json_object_set_new(machine, "processor", json_string(processor));
     put_count(machine, "core", report->core);
     put_count(machine, "threads", report->threads);
+    put_count(machine, "ranks", report->ranks);
     json_object_set_new(machine, "bound_by_program", json_boolean(report->stays));
     json_object_set_new(machine, "vectors", json_string(bench_core_vectors()));
     return machine;

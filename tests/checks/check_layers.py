@@ -43,7 +43,7 @@ SYSTEM = set("""
     assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h setjmp.h signal.h spawn.h stdalign.h
     semaphore.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h strings.h tgmath.h time.h
     uchar.h wchar.h wctype.h dirent.h dlfcn.h fcntl.h ftw.h getopt.h glob.h libgen.h link.h malloc.h poll.h pthread.h
-    pwd.h sched.h termios.h unistd.h sys/auxv.h sys/file.h sys/ioctl.h sys/mman.h sys/resource.h sys/stat.h
+    pwd.h sched.h termios.h unistd.h sys/auxv.h sys/file.h sys/ioctl.h sys/mman.h sys/prctl.h sys/resource.h sys/stat.h
     sys/statvfs.h sys/sysinfo.h sys/time.h sys/types.h sys/uio.h sys/utsname.h sys/wait.h
 """.split())
 

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import h5py
 
@@ -91,6 +93,53 @@ def the_process_is_bound_to_a_core_unless_its_caller_has_done_it():
     assert machine["core"] == core and machine["bound_by_program"] is False, machine
     if len(os.sched_getaffinity(0)) > 1:
         assert measured()["machine"]["bound_by_program"] is True
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def two_at_work():
+    """Each on a core of its own."""
+    places = [os.sched_getaffinity(process) for process in at_work()]
+    return len(places) == 2 and all(len(place) == 1 for place in places) and places[0] != places[1]
+
+
+def at_work():
+    """Processes of bench train, as /proc tells them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:3] == [os.fsencode(PROGRAM), b"bench", b"train"]:
+            found.append(int(path.parent.name))
+    return found
+
+
+@sentence
+def others_are_at_work_while_one_of_several_ranks_is_measured_and_none_is_left_behind():
+    cores = len(os.sched_getaffinity(0))
+    refused(palimpsest("bench", "train", *TINY, "--ranks", str(cores + 1)), "--ranks", f"may use {cores} core")
+    refused(palimpsest("bench", "train", *TINY, "--ranks", "none"), "--ranks", "whole number")
+    if cores == 1:
+        raise Skipped("one core has room for one rank")
+    refused(palimpsest("bench", "train", *TINY, "--ranks", "2", "--threads-per-rank", "2"), "leave out one")
+    command = [str(PROGRAM), "bench", "train", *TINY[:-1], "5s", "--json", "--ranks", "2"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    wait_until(two_at_work)
+    told = json.loads(running.communicate()[0])
+    assert running.returncode == 0 and told["machine"]["ranks"] == 2 and told["shapes"][0]["step"]["seconds"] > 0, told
+    assert at_work() == []
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    wait_until(two_at_work)
+    running.kill()
+    running.wait()
+    wait_until(lambda: at_work() == [])
 
 
 @sentence
