@@ -1,7 +1,13 @@
 /* What stages cost, and what sharing saves: work three ways. */
 #include "plan_private.h"
 
-enum { CHECKPOINT_FRAME = 64 << 10 }; /* what the file of a state takes beside its numbers, in bytes */
+/* What the file of a state takes beside its numbers, in bytes: a frame, and tables for each tensor, of which a block
+ * has twelve.  As measured, moments included, with 1 to 24 blocks. */
+static int64_t frame_bytes(const struct model_shape *shape)
+{
+    enum { FRAME = 16 << 10, OF_BLOCK = 12 * 448 };
+    return FRAME + (int64_t)shape->layers * OF_BLOCK;
+}
 
 static const struct finetune_recipe *recipe_of(const struct cell *cell, int place)
 {
@@ -106,7 +112,7 @@ static void raise_memory(struct plan *plan, const struct stage *stage, const str
     int64_t own = milestone->kind == STAGE_INITIAL ? state : 3 * state;
     int64_t parent = 0;
     if (stage->parent >= 0) parent = plan->stage[stage->parent].kind == STAGE_TRUNK ? 3 * state : state;
-    int64_t file = own + CHECKPOINT_FRAME, measured = instrument_bytes(plan, cell, milestone, stage->groups);
+    int64_t file = own + frame_bytes(&cell->shape), measured = instrument_bytes(plan, cell, milestone, stage->groups);
     int64_t held = own + (file > measured ? file : measured) + parent + stage->needs * state;
     int tokens, sequences;
     shape_training_batch(&cell->shape, &cell->settings, &tokens, &sequences);
@@ -119,9 +125,10 @@ static void raise_memory(struct plan *plan, const struct stage *stage, const str
 }
 
 /* A checkpoint is the state, a trunk's with its moments, in a file whose own tables take about so much. */
-static void count_checkpoint(struct plan *plan, const struct stage *stage, int64_t state_bytes, bool is_read)
+static void count_checkpoint(struct plan *plan, const struct stage *stage, const struct model_shape *shape,
+                             int64_t state_bytes, bool is_read)
 {
-    int64_t bytes = state_bytes * (stage->kind == STAGE_TRUNK ? 3 : 1) + CHECKPOINT_FRAME;
+    int64_t bytes = state_bytes * (stage->kind == STAGE_TRUNK ? 3 : 1) + frame_bytes(shape);
     plan->checkpoint_bytes_all += bytes;
     if (!is_read) return;
     plan->checkpoint_bytes_most += bytes;
@@ -137,7 +144,7 @@ static void add_stage_totals(struct plan *plan, int s, const bool *is_read)
     raise_memory(plan, stage, &cell, &milestone);
     plan->flops_tree += stage->training_flops + stage->measuring_flops;
     plan->steps_tree += stage->stop_step - stage->start_step;
-    count_checkpoint(plan, stage, stage_state_bytes(plan, &cell, &milestone), is_read[s]);
+    count_checkpoint(plan, stage, &cell.shape, stage_state_bytes(plan, &cell, &milestone), is_read[s]);
     /* one pretraining per amount: every pretrained state pays its whole amount, no trunk is shared */
     if (stage->kind == STAGE_FINETUNE || stage->kind == STAGE_INITIAL || stage->kind == STAGE_BRANCH)
         plan->flops_one_pretraining_each += stage->training_flops + stage->measuring_flops;

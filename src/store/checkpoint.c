@@ -66,12 +66,14 @@ static bool name_of(const char *file, struct checkpoint_name *name)
 
 /* ---- writing ---- */
 
-/* A file in memory with room for the state, so that it need not grow; never on disk. */
+/* A file in memory with room for the state, so that it need not grow: it grows by as much again, and every byte of that
+ * is touched.  Never on disk. */
 static hid_t create_in_memory(const char *path, const struct state *state, struct error *err)
 {
-    size_t floats = state->floats * (state->moments ? 3 : 1);
+    enum { FRAME_BYTES = 65536, TENSOR_BYTES = 1024 }; /* beside the numbers: of any state; of each tensor */
+    size_t numbers = state->floats * (state->moments ? 3 : 1) * sizeof(float);
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS), create_list = H5Pcreate(H5P_FILE_CREATE);
-    H5Pset_fapl_core(access_list, floats * sizeof(float) + 65536, false);
+    H5Pset_fapl_core(access_list, numbers + FRAME_BYTES + (size_t)state->tensors * TENSOR_BYTES, false);
     H5Pset_userblock(create_list, FRONT_BYTES);
     H5Pset_obj_track_times(create_list, false);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, create_list, access_list);
@@ -81,18 +83,19 @@ static hid_t create_in_memory(const char *path, const struct state *state, struc
     return file;
 }
 
-/* The memory of the core driver itself, so that a large state is not copied once more. */
+/* The memory of the core driver itself, so that a large state is not copied once more; of it what the file uses, for it
+ * is longer. */
 static int write_memory(const struct hdf *hdf, const struct checkpoint_name *name)
 {
     void **memory;
-    hsize_t size;
-    if (H5Fflush(hdf->file, H5F_SCOPE_GLOBAL) < 0 || H5Fget_vfd_handle(hdf->file, H5P_DEFAULT, (void **)&memory) < 0 ||
-        H5Fget_filesize(hdf->file, &size) < 0)
+    if (H5Fflush(hdf->file, H5F_SCOPE_GLOBAL) < 0 || H5Fget_vfd_handle(hdf->file, H5P_DEFAULT, (void **)&memory) < 0)
         return hdf_fail(hdf->err, hdf->path, "cannot be composed");
+    ssize_t length = H5Fget_file_image(hdf->file, NULL, 0); /* without the front */
+    if (length < 0) return hdf_fail(hdf->err, hdf->path, "cannot be composed");
     char *bytes = *memory;
-    struct front front = front_of(name, bytes + FRONT_BYTES, (size_t)size - FRONT_BYTES);
+    struct front front = front_of(name, bytes + FRONT_BYTES, (size_t)length);
     memcpy(bytes, &front, sizeof front);
-    return file_write_atomic(hdf->path, bytes, (size_t)size, hdf->err);
+    return file_write_atomic(hdf->path, bytes, FRONT_BYTES + (size_t)length, hdf->err);
 }
 
 static int write_state(const char *path, const struct checkpoint_name *name, const struct state *state,

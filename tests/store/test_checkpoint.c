@@ -114,6 +114,26 @@ static void equal_states_give_equal_files(void **state)
     state_destroy(&weights);
 }
 
+/* A file that outgrew its first size would be twice as long, in memory and on disk, with nothing in the second half. */
+static void a_file_is_hardly_longer_than_the_numbers_in_it(void **unused)
+{
+    (void)unused;
+    enum { FRAME = 64 << 10, OF_TENSOR = 1 << 10 };
+    for (int layers = 1; layers <= LAYERS_MAX; layers = 3 * layers) {
+        const struct model_shape shape = {
+            .layers = layers, .width = 32, .heads = 2, .context = 8, .vocabulary = 40, .feed_forward = 4};
+        const struct head_shape head = {"tense", 2};
+        struct state *state = state_create(&shape, &head, 1, true);
+        struct stat facts;
+        write_state(state);
+        assert_int_equal(stat(path, &facts), 0);
+        assert_true((size_t)facts.st_size > 3 * state->floats * sizeof(float));
+        assert_true((size_t)facts.st_size <
+                    3 * state->floats * sizeof(float) + FRAME + (size_t)state->tensors * OF_TENSOR);
+        state_destroy(&state);
+    }
+}
+
 static void copies_are_kept_apart_and_go_one_by_one(void **state)
 {
     (void)state;
@@ -368,6 +388,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_bit_of_a_state_comes_back),
         cmocka_unit_test(equal_states_give_equal_files),
+        cmocka_unit_test(a_file_is_hardly_longer_than_the_numbers_in_it),
         cmocka_unit_test(copies_are_kept_apart_and_go_one_by_one),
         cmocka_unit_test(results_with_and_without_an_ending_have_folders_of_their_own),
         cmocka_unit_test(one_that_is_gone_is_named),
