@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "palimpsest/base.h"
 
@@ -28,6 +31,15 @@ static void *allocate(size_t bytes, size_t kept)
     counted.bytes += bytes;
     if (counted.bytes > counted.peak_bytes) counted.peak_bytes = counted.bytes;
     return block + HEADER;
+}
+
+/* The C library of GNU keeps freed blocks of up to 32 MiB, in a heap where none of another size fits between them: a
+ * rank with states of 19 MB took 12 % more than they and its buffers have. */
+void memory_keep_nothing(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 }
 
 void *memory_allocate(size_t bytes) { return allocate(bytes, 0); }
