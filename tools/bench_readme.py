@@ -245,7 +245,7 @@ def cells_part(figures):
     slowest = next(iter(found["core_seconds"].values()))
     rows = [[way, f"{3600 * found['cells'] / seconds:,.1f}", f"{slowest / seconds:.1f}"]
             for way, seconds in found["core_seconds"].items()]
-    agree = "losses agree within the spread over seeds" if found["losses_agree"] else "**losses do not agree**"
+    agree = "losses agree as one seed does with another" if found["losses_agree"] else "**losses do not agree**"
     text = f"**Cells per core-hour** on the {found['cells']} cells of `sweeps/cells.yaml`, start and end of every program " \
            f"included; where only some cells were run, the rest is extrapolated by FLOPs; {agree}."
     return [*wrap(text), "", *table(["way", "cells per core-hour", "times the first"], rows), ""]
