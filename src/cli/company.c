@@ -57,8 +57,9 @@ int company_end(struct company *company, struct error *err)
 {
     int left = 0;
     for (int m = 0; m < company->count; m++) {
-        left += waitpid(company->member[m], NULL, WNOHANG) != 0; /* by itself: it cannot work */
-        kill(company->member[m], SIGKILL);
+        bool left_early = waitpid(company->member[m], NULL, WNOHANG) != 0; /* it could not work */
+        if (!left_early) kill(company->member[m], SIGKILL);
+        left += left_early;
     }
     while (wait(NULL) >= 0 || errno == EINTR) continue;
     memory_free(company->member);

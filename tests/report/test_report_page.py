@@ -117,6 +117,8 @@ def with_instruments(number=3):
     add("relearnt_savings", cells, long_name="share of the steps that relearning saves")
     add("transfer", cells)
     add("pretrained_never_heard_of", (*models, "anew"))
+    add("pretrained_curve_loss", (*models, "frontier_point"))
+    add("second_curve_loss", (*cells, "frontier_point"))
     results.data = data
     return results
 
@@ -171,6 +173,15 @@ def sections_appear_with_their_instruments_also_with_one_nobody_has_named():
     assert {"frontier", "representations", "probed_tasks", "recovery", "relearnt_savings", "transfer", "along",
             "forgetting_at_equal_success"} <= names, names
     assert "at the best success on B that all reach" in page.text
+
+
+@sentence
+def of_one_size_the_learning_curves_are_drawn_by_amount():
+    results = with_instruments()
+    results.data = results.data.isel(size=[0])
+    assert report(file_of("one-size", results)).status == 0
+    names = {path.stem for path in (HERE / "one-size-report-figures").iterdir()}
+    assert {"curves", "representations", "recovery", "frontier"} <= names, names
 
 
 @sentence

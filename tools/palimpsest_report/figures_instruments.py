@@ -84,7 +84,8 @@ def curves(results):
         array = trained(results, results.data[name])
         if "pretrained" in name and "tokens" in array.dims:
             array = array.isel(tokens=-1)
-        seeds = max(seeds, curve_panel(panel, results, array, own_dimensions(results, name)[-1], lines))
+        own = lines if lines in array.dims else None  # the longest amount has no lines for amounts
+        seeds = max(seeds, curve_panel(panel, results, array, own_dimensions(results, name)[-1], own))
         panel.set_title({"pretrained": "pretraining (longest amount)", "first": "fine-tuning on A", "second": "fine-tuning on B"}
                         .get(stage_of(name)[0], name.replace("_", " ")))
         panel.set_xlabel("optimiser steps")
@@ -127,7 +128,7 @@ def rows_of_curves(results, names, picture, section, title, lead):
         along, data = along_of(results, name), results.data
         lines = "size" if data.sizes.get("size", 0) > 1 and "size" in data[name].dims else None
         seeds = max(seeds, curve_panel(panel, results, trained(results, data[name]), along, lines, looks_of(results, name, along)))
-        panel.set_title(name.replace("_", " "), fontsize=8.5)
+        panel.set_title(words_of(name), fontsize=8.5)
         panel.set_xlabel("optimiser steps" if looks_of(results, name, along) is not None else step_word(data, along))
         panel.set_ylabel(meaning(data, name), fontsize=8)
         cut_bars([panel])
@@ -359,7 +360,7 @@ def probed(results):
             panel.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color="black" if value > 0.55 else "white")
         panel.set_xticks(range(int(keep.sum())), [str(x) for x in results.data["layer"].values[keep]], rotation=30, ha="right")
         panel.set_yticks(range(mean.shape[0]), labels_along(results.data, task))
-        panel.set_title(stage_of(name)[1].replace("_", " "))
+        panel.set_title(words_of(stage_of(name)[1]))
     seeds = results.data.sizes.get("seed", 1)
     return [Picture("probed_tasks", "Layers", "What the pretrained model knows, by task and layer",
                     f"Accuracy of a linear probe on frozen features, no intervals; the largest size, mean over pretrained models and n = "
