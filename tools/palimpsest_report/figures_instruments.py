@@ -130,7 +130,7 @@ def rows_of_curves(results, names, picture, section, title, lead):
         seeds = max(seeds, curve_panel(panel, results, trained(results, data[name]), along, lines, looks_of(results, name, along)))
         panel.set_title(words_of(name), fontsize=8.5)
         panel.set_xlabel("optimiser steps" if looks_of(results, name, along) is not None else step_word(data, along))
-        panel.set_ylabel(meaning(data, name), fontsize=8)
+        panel.set_ylabel(words_of(re.search(r"(lm_)?[^_]+$", name).group()) + unit_word(data, name), fontsize=8)
         cut_bars([panel])
         if panel is panels[0, -1]:
             legend_beside(panel, line_word(lines) if lines else None)
