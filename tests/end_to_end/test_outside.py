@@ -194,7 +194,10 @@ def a_file_in_the_place_of_the_checkpoints_is_told_before_and_while_running():
     running.wait_for(has_checkpoint(results))
     stages.rename(folder / "aside")
     stages.write_text("not a folder")
-    refused(running.ended(), f"{stages}: cannot be created as a folder")
+    done = running.ended()
+    refused(done, stages)
+    met = ("cannot be created as a folder", "the folder cannot be synced: Not a directory")  # by what comes first
+    assert any(f"{stages}: {words}" in done.err for words in met), done
     assert stages.read_text() == "not a folder"
     stages.unlink()
     goes_on(results, ranks=3)
