@@ -14,7 +14,8 @@ static const char sweep[] =
     "pretrain: {batch: 4, warmup: 256}\nevaluate: {tokens: 128, items: 64}\n"
     "finetune: {batch: 4, steps: 6, learning_rate: 1e-2, train_items: 64}\n"
     "codelength: {first: 8, steps: 2}\n"
-    "axes: {tokens: [2Ki, 4Ki], variety: [2], model.objective: [causal, masked], seed: 1}\n"
+    "axes: {tokens: [2Ki, 4Ki], variety: [2], model.objective: [causal, masked], seed: 1, pair: [[tense, "
+    "subject_number]]}\n"
     "measure: all\nrecovery: {steps: 5}\nevaluate.looks: 4\n";
 
 struct stop_at {
