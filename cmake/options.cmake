@@ -30,3 +30,14 @@ if(PALIMPSEST_SANITIZE)
   add_link_options(-fsanitize=address,undefined)
   add_compile_definitions(PALIMPSEST_SANITIZE)
 endif()
+
+# palimpsest_limit_seconds(): TEST_SECONDS of a test, 60 unless given.  The limit is for what hangs; under the sanitizers some
+#   take six times as long.
+macro(palimpsest_limit_seconds)
+  if(NOT TEST_SECONDS)
+    set(TEST_SECONDS 60)
+  endif()
+  if(PALIMPSEST_SANITIZE)
+    math(EXPR TEST_SECONDS "6 * ${TEST_SECONDS}")
+  endif()
+endmacro()

@@ -19,12 +19,7 @@ endif()
 # palimpsest_python_test(name script.py [ARGUMENTS ...] [LABELS ...] [SECONDS 60]): exit 0 passes, 77 is skipped.
 function(palimpsest_python_test name script)
   cmake_parse_arguments(TEST "" "SECONDS" "ARGUMENTS;LABELS" ${ARGN})
-  if(NOT TEST_SECONDS)
-    set(TEST_SECONDS 60)
-  endif()
-  if(PALIMPSEST_SANITIZE) # the limit is for what hangs; under the sanitizers some take six times as long
-    math(EXPR TEST_SECONDS "6 * ${TEST_SECONDS}")
-  endif()
+  palimpsest_limit_seconds()
   add_test(NAME ${name} COMMAND ${PALIMPSEST_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${TEST_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}" TIMEOUT ${TEST_SECONDS} SKIP_RETURN_CODE 77)
 endfunction()

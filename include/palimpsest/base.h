@@ -75,7 +75,7 @@ void *memory_array(size_t elements, size_t size); /* zeroed things of `size` byt
  * zeroed. *capacity is in elements and changes only after success. */
 void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size);
 /* For a process that means to keep to what it has counted: blocks from 1 MiB on go back to the system when freed. */
-void memory_keep_nothing(void);
+void memory_return_freed(void);
 struct memory_count {
     size_t blocks, bytes, peak_bytes; /* now, now, and the most at once */
     uint64_t allocations;             /* ever */

@@ -35,7 +35,7 @@ static void *allocate(size_t bytes, size_t kept)
 
 /* The C library of GNU keeps freed blocks of up to 32 MiB, in a heap where none of another size fits between them: a
  * rank with states of 19 MB took 12 % more than they and its buffers have. */
-void memory_keep_nothing(void)
+void memory_return_freed(void)
 {
 #ifdef __GLIBC__
     mallopt(M_MMAP_THRESHOLD, 1 << 20);

@@ -222,8 +222,7 @@ bool verifier_keeps(const struct verifier *verifier, int row);
  * *different.  -1: it could not be computed. */
 int verifier_compare(struct verifier *verifier, int row, int *different, struct error *err);
 
-/* ---- company.c: other processes at the same work, so that what is measured is a core whose neighbours work too ----
- */
+/* ---- company.c: other processes at the same work, so that the cores beside the one measured work too ---- */
 
 struct company {
     pid_t *member;

@@ -143,7 +143,7 @@ static int bench(int count, char **arguments)
 int cli_main(int count, char **arguments)
 {
     const char *name = count > 1 ? arguments[1] : "";
-    memory_keep_nothing();
+    memory_return_freed();
     if (strcmp(name, "bench") == 0) return bench(count - 1, arguments + 1);
     for (int c = 0; c < COMMAND_COUNT; c++)
         if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);

@@ -14,16 +14,18 @@ struct service {
     struct outbox out;
     int stage;        /* that runs, or -1 */
     double last_step; /* clock of the last REPORT_STEP */
-    int ranks;
-    bool draining; /* TELL_DRAIN came, or this rank has failed: whatever comes now goes back as it is */
-    bool broken;   /* a sync failed and was reported: nothing that is written now counts */
+    int ranks;        /* of the communicator */
+    bool draining;    /* TELL_DRAIN came, or this rank has failed: whatever comes now goes back as it is */
+    bool broken;      /* a sync failed and was reported: nothing that is written now counts */
 };
+
+static bool runs_alone(const struct service *service) { return service->worker->noted.attempt.running == 2; }
 
 static void tell(struct service *service, enum report_kind kind, const char *text)
 {
     struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = service->stage};
     report.steps = service->worker->step;
-    report.alone = service->worker->noted.attempt.running == 2;
+    report.alone = runs_alone(service);
     report.finished = service->worker->finished;
     report.synced = service->worker->synced;
     if (kind == REPORT_STOPPED) memory_resident(NULL, &report.peak_bytes);
@@ -62,8 +64,7 @@ static void heed(struct service *service)
 /* For a stage that runs alone everybody waits. */
 static double step_every(const struct service *service)
 {
-    return service->worker->noted.attempt.running == 2 ? STEP_EVERY
-                                                       : fmax(STEP_EVERY, service->ranks / STEPS_PER_SECOND);
+    return runs_alone(service) ? STEP_EVERY : fmax(STEP_EVERY, service->ranks / STEPS_PER_SECOND);
 }
 
 static bool poll_coordinator(void *context)
@@ -139,8 +140,8 @@ static const struct instruction *wait_for_instruction(struct service *service, c
 void worker_serve(MPI_Comm comm, struct worker *worker)
 {
     struct service service = {.comm = comm, .worker = worker, .out = {.comm = comm, .tag = TAG_REPORT}, .stage = -1};
-    MPI_Comm_size(comm, &service.ranks);
     enum instruction_kind kind;
+    MPI_Comm_size(comm, &service.ranks);
     worker->poll = poll_coordinator;
     worker->poll_context = &service;
     do {

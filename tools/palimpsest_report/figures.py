@@ -218,22 +218,22 @@ def draw_panel(axes, data, array, axis, lines, legend=True, level=0.95):
                   shift=step * (place - (len(levels) - 1) / 2))
     dress_axis(axes, data, axis)
     if lines and legend:
-        legend_above(axes, line_word(lines))
+        legend_above(axes, lines)
     return seeds, (data.sizes[lines] - len(levels)) if lines else 0
 
 
-def legend_above(axes, title):
+def legend_above(axes, lines):
     """The legend over the panel, where it hides nothing."""
     labels = axes.get_legend_handles_labels()[1]
     across = 2 if max(map(len, labels)) > 14 else 3
-    axes.legend(title=title, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(len(labels), across), handlelength=2.6,
+    axes.legend(title=line_word(lines), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=min(len(labels), across), handlelength=2.6,
                 columnspacing=1.2, borderaxespad=0.2)
 
 
-def legend_beside(axes, title):
+def legend_beside(axes, lines):
     """The legend right of the panel, the last of its row, where it hides nothing."""
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.8, borderaxespad=0.2)
+        axes.legend(title=line_word(lines), loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=2.8, borderaxespad=0.2)
 
 
 def lines_for(axis, axes):

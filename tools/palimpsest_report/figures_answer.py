@@ -7,7 +7,7 @@ import palimpsest_results
 from . import laws, outcomes, verdicts
 from .verdicts import plural
 from .figures import (COLOURS, MAP, Picture, axis_word, blank_unused, cut_bars, draw_panel, interval_words, labels_along,
-                      legend_above, line_word, lines_for, look_of, row_of_panels, short, unit_word, varied_axes, words_of)
+                      legend_above, lines_for, look_of, row_of_panels, short, unit_word, varied_axes, words_of)
 
 WORDS = {"forgetting": "forgetting: share of what was\nlearnt of A that is gone", "forgetting_drop": "drop of accuracy on A",
          "forgetting_loss_rise": "rise of the loss on A (nats)"}
@@ -218,7 +218,7 @@ def loss_figure(results, judgement):
                label="best monotone g")
     panel.set_xlabel("language-modelling loss after pretraining\n(nats per token, mean over reference domains)")
     panel.set_ylabel(judgement.claim.outcome.replace("_", " ") + unit_word(results.data, judgement.claim.outcome))
-    legend_above(panel, line_word(lines))
+    legend_above(panel, lines)
     draw_residual_slopes(panels[0, 1], residual, judgement.claim)
     caption = (f"Left: n = {int(there.sum())} pretrained models (grid points times seeds), effects of pair and seed taken out. Right: what "
                f"an axis still changes per doubling once the loss is accounted for, circles from the residuals, squares from pairs of "

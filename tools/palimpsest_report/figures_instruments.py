@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 import palimpsest_results
 from . import outcomes
 from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, chosen_levels, cut_bars, draw_line, labels_along,
-                      legend_beside, line_word, look_of, row_of_panels, unit_word, words_of)
+                      legend_beside, look_of, row_of_panels, unit_word, words_of)
 from .figures_answer import by_axes
 
 STAGES = ["initial", "pretrained", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
@@ -90,7 +90,7 @@ def curves(results):
                         .get(stage_of(name)[0], name.replace("_", " ")))
         panel.set_xlabel("optimiser steps")
     panels[0, 0].set_ylabel("training loss (nats)")
-    legend_beside(panels[0, -1], line_word(lines) if lines else None)
+    legend_beside(panels[0, -1], lines)
     return [Picture("curves", "Learning and recovery", "Learning curves",
                     f"Training loss, mean over the steps since the point before; untrained models left out. n = {seeds} seeds; bands: 95 % "
                     "t intervals over seeds.", figure)]
@@ -133,7 +133,7 @@ def rows_of_curves(results, names, picture, section, title, lead):
         panel.set_ylabel(words_of(re.search(r"(lm_)?[^_]+$", name).group()) + unit_word(data, name), fontsize=8)
         cut_bars([panel])
         if panel is panels[0, -1]:
-            legend_beside(panel, line_word(lines) if lines else None)
+            legend_beside(panel, lines)
     blank_unused(panels, len(names))
     return [Picture(picture, section, title, f"{lead} Untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over "
                     "seeds, cut where they leave the panel.".strip(), figure)]
@@ -190,7 +190,7 @@ def frontier(results):
     for panel in panels[0]:
         low, high = panel.get_xlim()
         panel.set_xlim(max(low, -0.02), min(high, 1.02))
-    legend_beside(panels[0, -1], line_word(lines) if lines else None)
+    legend_beside(panels[0, -1], lines)
     return [Picture("frontier", "Learning and recovery", "The frontier: what of A is left when B has come so far",
                     "One point for each stop along B's training, left to right. A line above another keeps more of A at the same success on "
                     f"B. n = {seeds} seeds; bars: 95 % t intervals over seeds.", figure)]
