@@ -16,21 +16,30 @@ enum { HEADER = 64 };
 
 static struct memory_count counted;
 
-/* Of what a block holds beyond its header, `kept` bytes are left for the caller to fill; the rest is zero. */
-static void *allocate(size_t bytes, size_t kept)
+static size_t whole_block(size_t bytes)
 {
     CHECK(bytes <= SIZE_MAX - 2 * HEADER, "%zu bytes asked", bytes);
-    size_t whole = HEADER + (bytes + HEADER - 1) / HEADER * HEADER;
-    char *block = aligned_alloc(HEADER, whole);
-    if (!block) memory_exhausted(bytes, counted.bytes);
+    return HEADER + (bytes + HEADER - 1) / HEADER * HEADER;
+}
+
+/* A block as its caller gets it: what it holds is zero but for the first `kept` bytes, and it is counted. */
+static void *finish_block(char *block, size_t bytes, size_t kept)
+{
     memset(block, 0, HEADER);
-    memset(block + HEADER + kept, 0, whole - HEADER - kept);
     memcpy(block, &bytes, sizeof bytes);
+    memset(block + HEADER + kept, 0, whole_block(bytes) - HEADER - kept);
     counted.blocks++;
     counted.allocations++;
     counted.bytes += bytes;
     if (counted.bytes > counted.peak_bytes) counted.peak_bytes = counted.bytes;
     return block + HEADER;
+}
+
+void *memory_allocate(size_t bytes)
+{
+    char *block = aligned_alloc(HEADER, whole_block(bytes));
+    if (!block) memory_exhausted(bytes, counted.bytes);
+    return finish_block(block, bytes, 0);
 }
 
 /* The C library of GNU keeps freed blocks of up to 32 MiB, in a heap where none of another size fits between them: a
@@ -42,8 +51,6 @@ void memory_return_freed(void)
 #endif
 }
 
-void *memory_allocate(size_t bytes) { return allocate(bytes, 0); }
-
 static size_t block_bytes(const void *block)
 {
     size_t bytes;
@@ -51,12 +58,17 @@ static size_t block_bytes(const void *block)
     return bytes;
 }
 
-void memory_free(void *block)
+static void count_out(const void *block)
 {
-    if (!block) return;
     CHECK(counted.blocks > 0, "a block is freed that was not allocated");
     counted.blocks--;
     counted.bytes -= block_bytes(block);
+}
+
+void memory_free(void *block)
+{
+    if (!block) return;
+    count_out(block);
     free((char *)block - HEADER);
 }
 
@@ -87,18 +99,32 @@ char *memory_format(const char *format, ...)
     return text;
 }
 
+/* realloc, because it moves the pages of a large block where they are, neither copied nor touched (a third of what
+ * planning a million stages took); but it promises no alignment. */
+static void *grow_block(void *block, size_t bytes)
+{
+    size_t held = block_bytes(block), whole = whole_block(bytes);
+    char *moved = realloc((char *)block - HEADER, whole);
+    if (!moved) memory_exhausted(bytes, counted.bytes);
+    if ((uintptr_t)moved % HEADER != 0) {
+        char *aligned = aligned_alloc(HEADER, whole);
+        if (!aligned) memory_exhausted(bytes, counted.bytes);
+        memcpy(aligned, moved, HEADER + held);
+        free(moved);
+        moved = aligned;
+    }
+    count_out(moved + HEADER);
+    return finish_block(moved, bytes, held);
+}
+
 void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size)
 {
     if (needed <= *capacity) return block;
     size_t wanted = *capacity < 2 ? 2 : *capacity + *capacity / 2;
     if (wanted < needed) wanted = needed;
     CHECK(size == 0 || wanted <= SIZE_MAX / size, "%zu elements of %zu bytes", wanted, size);
-    size_t held = block ? *capacity * size : 0; /* not cleared first: it is written once, also where it is large */
-    void *grown = allocate(wanted * size, held);
-    if (block) memcpy(grown, block, held);
-    memory_free(block);
     *capacity = wanted;
-    return grown;
+    return block ? grow_block(block, wanted * size) : memory_allocate(wanted * size);
 }
 
 struct memory_count memory_count(void) { return counted; }

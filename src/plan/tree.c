@@ -33,6 +33,7 @@ static int add_stage(struct builder *builder, const struct path *path, int m, in
                                          .kind = milestone->kind,
                                          .branch = milestone->branch,
                                          .place = milestone->place,
+                                         .row = -1,
                                          .parent = parent,
                                          .cell = cell,
                                          .milestone = m,
@@ -167,18 +168,34 @@ static void walk_in_depth(const struct plan *plan, int *order)
     memory_free(stack);
 }
 
+/* Stage order[s] comes to place s and gets its row, which was -1.  Along the cycles of the permutation: a second array
+ * of the stages would be the largest thing that planning takes. */
+static void put_in_order(struct stage *stage, int stages, const int *order)
+{
+    for (int first = 0; first < stages; first++) {
+        if (stage[first].row >= 0) continue;
+        struct stage waiting = stage[first];
+        int s = first;
+        for (; order[s] != first; s = order[s]) {
+            stage[s] = stage[order[s]];
+            stage[s].row = s;
+        }
+        stage[s] = waiting;
+        stage[s].row = s;
+    }
+}
+
 static void renumber(struct builder *builder)
 {
     struct plan *plan = builder->plan;
+    struct stage *stage = plan->stage;
     int *order = memory_array((size_t)plan->stages, sizeof *order),
         *number = memory_array((size_t)plan->stages, sizeof *number);
-    struct stage *stage = memory_array((size_t)plan->stages, sizeof *stage);
     plan->need = memory_array((size_t)plan->stages * 2, sizeof *plan->need);
     walk_in_depth(plan, order);
     for (int s = 0; s < plan->stages; s++) number[order[s]] = s;
+    put_in_order(stage, plan->stages, order);
     for (int s = 0; s < plan->stages; s++) {
-        stage[s] = plan->stage[order[s]];
-        stage[s].row = s;
         if (stage[s].parent >= 0) stage[s].parent = number[stage[s].parent];
         const struct side *side = &builder->side[order[s]];
         stage[s].first_need = plan->need_count;
@@ -188,10 +205,9 @@ static void renumber(struct builder *builder)
     for (int g = 0; g < GROUPS_MAX; g++)
         for (int64_t i = 0; i < plan->group[g].cells; i++)
             if (plan->group[g].stage[i] >= 0) plan->group[g].stage[i] = number[plan->group[g].stage[i]];
-    memory_free(plan->stage);
     memory_free(order);
     memory_free(number);
-    plan->stage = plan->tree = stage;
+    plan->tree = stage;
 }
 
 static void cost_stage(struct plan *plan, struct stage *stage)
