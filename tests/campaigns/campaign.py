@@ -48,6 +48,8 @@ def arguments_of(name, description, **defaults):
     parser.add_argument("--jobs", type=int, default=1, metavar="J", help="trials at once (default: %(default)s)")
     parser.add_argument("--scratch", type=Path, metavar="DIR",
                         help="where trials are carried out; those that fail stay there (default: a temporary folder)")
+    parser.add_argument("--first", type=int, default=0, metavar="K",
+                        help="begin with trial K: a campaign of hours in parts (default: %(default)s)")
     parser.add_argument("--only", type=int, metavar="K", help="trial K alone, its folder kept under --scratch")
     return parser.parse_args()
 
@@ -94,8 +96,15 @@ class Failure(Exception):
 
 
 class Campaign:
+    # Trunk and cooldowns, two tasks, joins, kept and dropped checkpoints.
+    sweep = {"size": "[nano]", "steps": 16, "items": 48}
+    # One of each: a trunk, a cooldown, a first and a second task, a task alone; kept and dropped checkpoints.
+    smallest_sweep = {"size": "[nano]", "tokens": "[2Ki]", "variety": "[1]", "pair": "[[tense, subject_number]]",
+                      "seed": 1, "steps": 4, "items": 16}
+
     def __init__(self, name, description, **defaults):
-        """defaults: trials=N, or trials_help=TEXT where the number follows from what there is to try."""
+        """defaults: trials=N, or trials_help=TEXT where the number follows from what there is to try; then, without
+        --trials, the sweep is the smallest, for all of its calls to be tried."""
         self.name, self.options = name, arguments_of(name, description, **defaults)
         build = self.options.build.absolute()
         self.library = build / "tests" / "campaigns" / "libcampaign_interpose.so"
@@ -105,6 +114,8 @@ class Campaign:
         sys.argv[1:] = [str(ROOT), str(build / "palimpsest"), mpirun_of(build)]  # what tiny_sweeps reads
         import tiny_sweeps
         self.tiny = tiny_sweeps
+        if not self.options.trials:
+            self.sweep = self.smallest_sweep
         self.scratch = self.make_scratch()
         self.calm = self.scratch / "calm"
         self.printing = threading.Lock()
@@ -129,12 +140,11 @@ class Campaign:
     # ---- the sweep ----
 
     def folder(self, name):
-        """A fresh folder with the sweep in it: trunk and cooldowns, two tasks, joins, kept and dropped checkpoints."""
+        """A fresh folder with the sweep in it."""
         folder = self.scratch / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        text = self.tiny.sweep_text(size="[nano]", steps=16, items=48)
-        (folder / "sweep.yaml").write_text(text, encoding="utf-8")
+        (folder / "sweep.yaml").write_text(self.tiny.sweep_text(**self.sweep), encoding="utf-8")
         return folder
 
     def undisturbed(self):
@@ -226,7 +236,7 @@ class Campaign:
 
     def campaign(self, trial, trials, broken, shown):
         """trial(number, random) -> Counter.  broken: the counts that must be 0; shown: those that are told beside."""
-        numbers = range(trials) if self.options.only is None else [self.options.only]
+        numbers = range(self.options.first, trials) if self.options.only is None else [self.options.only]
         total = collections.Counter()
 
         def one(number):
@@ -240,8 +250,10 @@ class Campaign:
                 return collections.Counter({broken[-1]: 1})
 
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
-            for counts in pool.map(one, numbers):
+            for done, counts in enumerate(pool.map(one, numbers), start=1):
                 total += counts
+                if done % 100 == 0:
+                    self.say(f"{done} of {len(numbers)} trials: {dict(total)}")
         print(f"{self.name}: {len(numbers)} trials, " +
               ", ".join(f"{total[count]} {count}" for count in (*shown, *broken)), flush=True)
         sys.exit(1 if any(total[count] for count in broken) else 0)

@@ -403,18 +403,27 @@ int open(const char *path, int flags, ...)
 
 /* ---- memory ---- */
 
+/* caller: where it was asked from; libraries get theirs uncounted. */
+static bool no_memory_for(const void *caller)
+{
+    bool ours = (uintptr_t)caller >= program_start && (uintptr_t)caller < program_end;
+    if (!ours || !fails(meet("allocate", "-"))) return false;
+    errno = ENOMEM;
+    return true;
+}
+
 void *aligned_alloc(size_t alignment, size_t size)
 {
     static void *(*real)(size_t, size_t);
-    uintptr_t caller = (uintptr_t)__builtin_return_address(0);
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, "aligned_alloc");
-    bool ours = caller >= program_start && caller < program_end;
-    enum action action = ours ? meet("allocate", "-") : NOTHING;
-    if (fails(action)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return real(alignment, size);
+    return no_memory_for(__builtin_return_address(0)) ? NULL : real(alignment, size);
+}
+
+void *realloc(void *block, size_t size)
+{
+    static void *(*real)(void *, size_t);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "realloc");
+    return no_memory_for(__builtin_return_address(0)) ? NULL : real(block, size);
 }
 
 /* ---- messages: a failure goes where Open MPI itself would send it ---- */
@@ -454,6 +463,12 @@ int MPI_Bcast(void *buffer, int count, MPI_Datatype type, int root, MPI_Comm com
 int MPI_Allreduce(const void *from, void *to, int count, MPI_Datatype type, MPI_Op operation, MPI_Comm comm)
 {
     MESSAGE("MPI_Allreduce", comm, PMPI_Allreduce(from, to, count, type, operation, comm));
+}
+
+int MPI_Gather(const void *from, int count, MPI_Datatype type, void *to, int each, MPI_Datatype type_to, int root,
+               MPI_Comm comm)
+{
+    MESSAGE("MPI_Gather", comm, PMPI_Gather(from, count, type, to, each, type_to, root, comm));
 }
 
 /* Opening has no file yet: MPI_FILE_NULL stands for the handler of all files. */

@@ -40,12 +40,12 @@ axes:
   size:    {size}
   tokens:  {tokens}
   variety: {variety}
-  pair:    all
+  pair:    {pair}
   seed:    {seed}
 measure: {measure}
 {more}"""
 DEFAULTS = {"steps": 12, "rate": "2e-3", "second_rate": "2e-3", "items": 64, "size": "[nano, micro]",
-            "tokens": "[0, 2Ki, 4Ki]", "variety": "[1, 2]", "seed": 2, "measure": "[curves]", "more": ""}
+            "tokens": "[0, 2Ki, 4Ki]", "variety": "[1, 2]", "pair": "all", "seed": 2, "measure": "[curves]", "more": ""}
 
 
 def sweep_text(**changes):
