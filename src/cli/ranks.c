@@ -1,4 +1,6 @@
 /* MPI, started and ended: how the ranks of a command come together, and leave with one exit status. */
+#include <stdlib.h>
+
 #include "cli_private.h"
 #include "palimpsest/kernels_start.h"
 
@@ -25,11 +27,29 @@ static void catch_message_errors(void)
     MPI_Errhandler_free(&handler);
 }
 
+/* Whether no launcher has started this process: what Open MPI's, those of PMIx and those of the older PMI leave. */
+static bool starts_alone(void)
+{
+    static const char *const left[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "PMI_FD"};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (getenv(left[i])) return false;
+    return true;
+}
+
+/* Half of a second of Open MPI's start is for other processes: a daemon (orted) for those that a program might spawn,
+ * and transports to other hosts (libpsm2 measures a clock when it is loaded).  What the user has set stays. */
+static void spare_other_ranks(void)
+{
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    setenv("OMPI_MCA_pml", "ob1", 0);
+}
+
 void ranks_start(bool verbose)
 {
     struct core_offer offer;
     int rank, ranks, threading;
     (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
+    if (starts_alone()) spare_other_ranks();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threading); /* threads of kernels send no messages */
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
