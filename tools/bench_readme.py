@@ -58,6 +58,8 @@ FORMS = {  # {TEXT: form} holds any names; [form] any number of entries
                                          "limit_flops_per_second": POSITIVE}]},
     "schedule": SCHEDULE,
     "sleep": SCHEDULE,
+    "crowd": SCHEDULE,
+    "plan": {"stages": WHOLE, "seconds": SPREAD, "peak_bytes": POSITIVE},
     "dispatch": {"theirs": TEXT, "ranks": WHOLE, "ours_tasks_per_second": SPREAD, "theirs_tasks_per_second": SPREAD,
                  "ratio": SPREAD},
     "simulate": {"stages": WHOLE, "simulated": [{"ranks": WHOLE, "order": TEXT, "predictions": MAYBE,
@@ -71,6 +73,8 @@ SHOWS = {  # by file, what is missing without it
     "peer": "the training step beside PyTorch (`tools/bench_peer.py`)",
     "schedule": "stages per second (`bench schedule`)",
     "sleep": "how busy ranks are (`bench schedule --stage-seconds`)",
+    "crowd": "rank 0 of 65 (`bench schedule --stage-seconds`)",
+    "plan": "a plan of a million stages (`tools/bench_plan.py`)",
     "dispatch": "tasks per second beside mpi4py (`tools/bench_dispatch.py`)",
     "simulate": "the order of work (`bench simulate`)",
     "cells": "cells per core-hour (`tools/bench_cells.py`)",
@@ -208,11 +212,18 @@ def schedule_part(figures):
         found = figures["schedule"]
         rows.append([f"stages that do nothing, through {found['ranks']} ranks, each row on the disk",
                      f"{found['stages_per_second']:,.0f} a second"])
-    if "sleep" in figures:
-        found = figures["sleep"]
-        of_stages = f"with {found['stages']} stages of {found['stage_seconds']:g} s on {found['ranks']} ranks"
-        rows.append([f"ranks in a stage, {of_stages}", f"{100 * found['workers_busy']:.1f} % of the time"])
-        rows.append([f"rank 0, {of_stages}", f"{100 * found['rank_0_cpu_seconds'] / found['seconds']:.2f} % of a core"])
+    for name in ("sleep", "crowd"):
+        if name in figures:
+            found = figures[name]
+            of_stages = f"with {found['stages']:,} stages of {found['stage_seconds']:g} s on {found['ranks']} ranks"
+            if name == "sleep":
+                rows.append([f"ranks in a stage, {of_stages}", f"{100 * found['workers_busy']:.1f} % of the time"])
+            rows.append([f"rank 0, {of_stages}", f"{100 * found['rank_0_cpu_seconds'] / found['seconds']:.2f} % of a core"])
+    if "plan" in figures:
+        found = figures["plan"]
+        rows.append([f"a plan of {found['stages']:,} stages",
+                     "{median:.1f} s ({least:.1f}–{most:.1f}), {0:.0f} MiB".format(found["peak_bytes"] / MEBI,
+                                                                                **found["seconds"])])
     if "dispatch" in figures:
         found = figures["dispatch"]
         rows.append([f"in turns with {found['theirs']}, which keeps nothing, on {found['ranks']} ranks",

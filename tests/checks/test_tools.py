@@ -82,7 +82,7 @@ def every_script_has_help_and_refuses_what_it_does_not_know():
         helped = run(TOOLS / name, "--help")
         assert helped.returncode == 0 and helped.stdout.startswith(f"usage: tools/{name}"), helped.stdout
         assert run(TOOLS / name, "--no-such-option").returncode == 2
-    for name in ("bench_cells.py", "bench_dispatch.py", "bench_memory.py"):
+    for name in ("bench_cells.py", "bench_dispatch.py", "bench_memory.py", "bench_plan.py"):
         helped = run(sys.executable, TOOLS / name, "--help")
         assert helped.returncode == 0 and helped.stdout.startswith(f"usage: {name}"), helped
         assert run(sys.executable, TOOLS / name, "--no-such-option").returncode == 2
