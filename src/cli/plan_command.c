@@ -63,6 +63,8 @@ static int model_from_results(const char *path, const struct plan *plan, struct 
 {
     struct archive *archive = NULL;
     double flops_per_second = 0;
+    if (store_recognise(path, err) != 0)
+        return error_prefix(err, "--speed-from takes a results file, or what `bench train --save` wrote");
     TRY(archive_read(path, &archive, err));
     int status = median_speed(archive, &flops_per_second, err);
     if (status == 0) {

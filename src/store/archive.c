@@ -122,9 +122,9 @@ static int read_places(const struct hdf *hdf, struct plan *plan, int group)
     struct group_layout *layout = &plan->group[group];
     char name[PLACES_NAME_BYTES];
     places_name(group, name);
-    if (H5Lexists(hdf->file, name, H5P_DEFAULT) <= 0) return 0;
+    TRY(hdf_exists(hdf, name, &layout->used));
+    if (!layout->used) return 0;
     TRY(hdf_count(hdf, name, &layout->cells));
-    layout->used = true;
     layout->stage = memory_array((size_t)layout->cells, sizeof *layout->stage);
     TRY(hdf_read_whole(hdf, name, H5T_NATIVE_INT32, layout->cells, layout->stage));
     for (int64_t i = 0; i < layout->cells; i++) {

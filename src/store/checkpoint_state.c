@@ -263,7 +263,8 @@ int state_get(const struct hdf *hdf, struct state **state)
     for (int p = 0; p < PIECES; p++) TRY(get_piece(hdf, &pieces[p], &front));
     TRY(get_heads(hdf, &front.heads, head));
     TRY(check_shape(hdf, &front, head));
-    bool moments = H5Lexists(hdf->file, "moments", H5P_DEFAULT) > 0;
+    bool moments;
+    TRY(hdf_exists(hdf, "moments", &moments));
     struct state *found = state_create(&front.shape, head, front.heads, moments);
     if (get_numbers(hdf, found) != 0) {
         state_destroy(&found);

@@ -19,6 +19,23 @@ static herr_t keep_first(unsigned depth, const H5E_error2_t *entry, void *contex
     return 1; /* walking upward, the first is the deepest */
 }
 
+/* What HDF5 says where a call of the system fails; of damage it says other things. */
+static herr_t is_of_system(unsigned depth, const H5E_error2_t *entry, void *context)
+{
+    (void)depth;
+    bool opening = entry->maj_num == H5E_FILE && (entry->min_num == H5E_CANTOPENFILE || entry->min_num == H5E_BADFILE);
+    bool reading = entry->maj_num == H5E_IO && (entry->min_num == H5E_READERROR || entry->min_num == H5E_SEEKERROR);
+    *(bool *)context = opening || reading;
+    return 1; /* the deepest only */
+}
+
+bool hdf_system_failed(void)
+{
+    bool failed = false;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, is_of_system, &failed);
+    return failed;
+}
+
 int hdf_fail(struct error *err, const char *path, const char *format, ...)
 {
     char what[512], reason[512] = "no reason given";

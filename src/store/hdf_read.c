@@ -82,6 +82,14 @@ int hdf_read_texts(const struct hdf *hdf, const char *name, char ***texts, int *
     return status;
 }
 
+int hdf_exists(const struct hdf *hdf, const char *name, bool *there)
+{
+    htri_t found = H5Lexists(hdf->file, name, H5P_DEFAULT);
+    if (found < 0) return hdf_fail(hdf->err, hdf->path, "cannot be searched for %s", name);
+    *there = found > 0;
+    return 0;
+}
+
 int hdf_read_text(const struct hdf *hdf, const char *name, char **text)
 {
     char **texts;
@@ -120,7 +128,9 @@ int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hi
 int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *name, char **text)
 {
     *text = NULL;
-    if (H5Aexists(object, name) <= 0) return 0;
+    htri_t there = H5Aexists(object, name);
+    if (there < 0) return hdf_fail(hdf->err, hdf->path, "cannot be searched for the attribute %s", name);
+    if (there == 0) return 0;
     char *raw = NULL;
     hid_t type = hdf_text_type();
     int status = hdf_read_attribute(hdf, object, name, type, 1, &raw);

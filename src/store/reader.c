@@ -54,6 +54,7 @@ int results_open(const char *path, hid_t *file, struct error *err)
     TRY(results_look(path, err));
     struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
     if (hdf.file < 0) {
+        if (hdf_system_failed()) return hdf_fail(err, path, "cannot be opened");
         hdf_fail(err, path, "is damaged or cut short (restore it from a copy, or move it away and run anew)");
         if (err) err->kind = ERROR_INPUT; /* it can be read, and is wrong */
         return -1;
@@ -119,7 +120,9 @@ static int read_origin(const struct hdf *hdf, struct store_origin *origin)
     TRY(hdf_read_text(hdf, "provenance/sweep_path", &origin->path));
     TRY(hdf_read_text(hdf, "sweep/yaml", &origin->yaml));
     TRY(hdf_read_text(hdf, "sweep/program_version", &origin->program));
-    if (H5Lexists(hdf->file, "sweep/explained", H5P_DEFAULT) <= 0) return 0;
+    bool explained;
+    TRY(hdf_exists(hdf, "sweep/explained", &explained));
+    if (!explained) return 0;
     return hdf_read_text(hdf, "sweep/explained", &origin->explained);
 }
 

@@ -162,6 +162,13 @@ static int damaged(const char *path, struct error *err)
                      path);
 }
 
+/* After read_at. */
+static int unread(const char *path, struct error *err)
+{
+    if (errno == ENODATA) return damaged(path, err);
+    return error_set(err, ERROR_OUTSIDE, "%s: cannot be read: %s", path, strerror(errno));
+}
+
 /* A block whose own check is right, among the bytes that stand at `start` of the file; the last one. */
 static bool find_in(const char *bytes, size_t count, uint64_t start, struct block *block)
 {
@@ -177,28 +184,34 @@ static bool find_in(const char *bytes, size_t count, uint64_t start, struct bloc
 }
 
 /* From the end, in pieces that overlap. */
-static bool find_block(int descriptor, uint64_t size, struct block *block)
+static int find_block(int descriptor, const char *path, struct block *block, bool *found, struct error *err)
 {
     enum { OVERLAP = sizeof(struct block) - 1 };
+    struct stat facts;
+    if (fstat(descriptor, &facts) != 0) return unread(path, err);
+    uint64_t size = (uint64_t)facts.st_size;
     char *bytes = memory_allocate(READ_BYTES + OVERLAP);
-    bool found = false;
-    for (uint64_t end = size; end > 0 && !found;) {
+    int status = 0;
+    *found = false;
+    for (uint64_t end = size; end > 0 && !*found;) {
         uint64_t start = end > READ_BYTES ? end - READ_BYTES : 0;
         uint64_t stop = end + OVERLAP < size ? end + OVERLAP : size;
-        if (read_at(descriptor, bytes, (size_t)(stop - start), start) != 0) break;
-        found = find_in(bytes, (size_t)(stop - start), start, block);
+        if (read_at(descriptor, bytes, (size_t)(stop - start), start) != 0) TRY_DONE(unread(path, err));
+        *found = find_in(bytes, (size_t)(stop - start), start, block);
         end = start;
     }
+done:
     memory_free(bytes);
-    return found;
+    return status;
 }
 
 static int read_block(int descriptor, const char *path, struct block *block, struct error *err)
 {
     struct stat facts;
-    if (fstat(descriptor, &facts) != 0 || (S_ISDIR(facts.st_mode) && (errno = EISDIR)))
-        return error_set(err, ERROR_OUTSIDE, "%s: cannot be read: %s", path, strerror(errno));
-    if (!find_block(descriptor, (uint64_t)facts.st_size, block))
+    bool found;
+    if (fstat(descriptor, &facts) != 0) return unread(path, err);
+    TRY(find_block(descriptor, path, block, &found, err));
+    if (!found)
         return error_set(err, ERROR_OUTSIDE,
                          "%s: is no results file of palimpsest, or is cut short or damaged.  Name another with -o, put "
                          "a copy of it in its place, or remove it",
@@ -228,10 +241,10 @@ static int compare(int descriptor, const char *path, struct seal *seal, struct e
     *seal = (struct seal){.table = found.table, .stretches = (int)found.stretches, .place = found.place};
     seal->stretch = memory_array((size_t)seal->stretches + 1, sizeof *seal->stretch);
     if (read_at(descriptor, seal->stretch, (size_t)seal->stretches * sizeof *seal->stretch, seal->table) != 0)
-        return damaged(path, err);
+        return unread(path, err);
     leave_out_seal(seal);
-    if (!stretches_fit(seal, found.length) || hash_rest(descriptor, seal, found.length, &rest) != 0)
-        return damaged(path, err);
+    if (!stretches_fit(seal, found.length)) return damaged(path, err);
+    if (hash_rest(descriptor, seal, found.length, &rest) != 0) return unread(path, err);
     block_fill(&right, seal, found.length, rest);
     return memcmp(&found, &right, sizeof found) == 0 ? 0 : damaged(path, err);
 }
@@ -239,14 +252,15 @@ static int compare(int descriptor, const char *path, struct seal *seal, struct e
 int store_recognise(const char *path, struct error *err)
 {
     struct block block;
+    bool found = false;
     TRY(results_look(path, err));
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
-    struct stat facts;
-    bool ours = fstat(descriptor, &facts) == 0 && find_block(descriptor, (uint64_t)facts.st_size, &block);
+    int status = find_block(descriptor, path, &block, &found, err);
     close(descriptor);
-    return ours ? 0
-                : error_set(err, ERROR_INPUT, "%s: is no results file of palimpsest, or one that was cut short", path);
+    if (status == 0 && !found)
+        return error_set(err, ERROR_INPUT, "%s: is no results file of palimpsest, or one that was cut short", path);
+    return status;
 }
 
 int store_check(const char *path, struct error *err)

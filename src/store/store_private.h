@@ -26,6 +26,9 @@ void hdf_begin(void);
 /* Fills err with "path: what: the deepest reason on HDF5's error stack" (ERROR_OUTSIDE); returns -1.
  * Must come before any other call of HDF5, which would clear the stack. */
 int hdf_fail(struct error *err, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Whether the call that has just failed did so because the system cannot open or read the file, whatever the file holds;
+ * hdf_fail comes after it. */
+bool hdf_system_failed(void);
 /* A file could not be closed, so HDF5 cannot be left without a crash, and ranks may wait for each other in it: says why
  * and ends all ranks, with the exit status of the error. */
 _Noreturn void hdf_give_up(const struct error *err);
@@ -64,6 +67,7 @@ int hdf_read_whole(const struct hdf *hdf, const char *name, hid_t type, int64_t 
 int hdf_count(const struct hdf *hdf, const char *name, int64_t *count); /* number of values */
 int hdf_read_texts(const struct hdf *hdf, const char *name, char ***texts, int *count);
 int hdf_read_text(const struct hdf *hdf, const char *name, char **text);
+int hdf_exists(const struct hdf *hdf, const char *name, bool *there); /* in a group that does; 0: *there is known */
 int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count, void *values);
 /* *text NULL when there is no such attribute. */
 int hdf_read_attribute_text(const struct hdf *hdf, hid_t object, const char *name, char **text);

@@ -1,6 +1,7 @@
 /* A disk that takes no more after the n-th write, for every n: a clear error, the old file untouched, no temporary
- * file, and a program that goes on.  This program stands between HDF5 and the system: its pwrite and write are the
- * ones that the shared library calls. */
+ * file, and a program that goes on.  One that cannot be read at the n-th attempt: an error that says so, and does not
+ * call the file damaged.  This program stands between HDF5 and the system: its calls are the ones that the shared
+ * library calls. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,7 @@ static char folder[] = "/tmp/test_store_faults_XXXXXX", path[64];
 static struct fixture *fixture;
 static struct error err;
 static long writes_left = -1; /* until the disk is full; -1: it never is */
+static long reads_left = -1;  /* until one that fails */
 static off_t reserved;        /* end of what the file being written has for sure */
 
 static bool is_ours(int descriptor)
@@ -71,6 +73,30 @@ ssize_t write(int descriptor, const void *bytes, size_t count)
                : syscall(SYS_write, descriptor, bytes, count);
 }
 
+/* One fails, those after it do not. */
+static bool disk_is_unreadable(void)
+{
+    if (reads_left < 0 || reads_left-- > 0) return false;
+    errno = EIO;
+    return true;
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t count, off_t place)
+{
+    if (is_ours(descriptor) && disk_is_unreadable()) return -1;
+    return syscall(SYS_pread64, descriptor, bytes, count, place);
+}
+
+int open(const char *name, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    if (strcmp(name, path) == 0 && disk_is_unreadable()) return -1;
+    return (int)syscall(SYS_openat, AT_FDCWD, name, flags, mode);
+}
+
 /* Calls `make` with 0, 1, 2, ... writes allowed until it succeeds; returns how many it needed. */
 static long fail_each_write(int (*make)(void))
 {
@@ -107,6 +133,45 @@ static void a_full_disk_at_any_write_leaves_the_old_results_and_no_temporary_fil
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(folder), 0); /* nothing else is left in it */
     assert_int_equal(mkdir(folder, 0777), 0);
+}
+
+static int open_results(void)
+{
+    struct store_reader *reader;
+    struct store_origin origin = {.name = NULL};
+    TRY(store_reader_open(path, &reader, &err));
+    int status = store_read_origin(reader, &origin, &err);
+    if (status == 0) assert_string_equal(origin.explained, "explained");
+    store_origin_reset(&origin);
+    store_reader_close(&reader);
+    return status;
+}
+
+static int check_results(void) { return store_check(path, &err); }
+static int recognise_results(void) { return store_recognise(path, &err); }
+
+static void a_file_that_cannot_be_read_just_now_is_not_called_damaged(void **state)
+{
+    static int (*const look[])(void) = {open_results, check_results, recognise_results};
+    (void)state;
+    assert_int_equal(make_results(), 0);
+    for (size_t l = 0; l < sizeof look / sizeof *look; l++) {
+        long allowed = -1;
+        int status;
+        do {
+            memset(&err, 0, sizeof err);
+            reads_left = ++allowed;
+            status = look[l]();
+            reads_left = -1;
+            if (status == 0) break;
+            assert_int_equal(err.kind, ERROR_OUTSIDE);
+            if (strstr(err.text, "damaged") || strstr(err.text, "is no results") || strstr(err.text, "not one with"))
+                fail_msg("look %zu, read %ld: %s", l, allowed, err.text);
+        } while (allowed < 1000);
+        assert_int_equal(status, 0);
+        assert_true(allowed >= 3); /* looked at, opened, read */
+    }
+    assert_int_equal(unlink(path), 0);
 }
 
 static int make_checkpoint(void)
@@ -153,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_at_any_write_leaves_the_old_results_and_no_temporary_file),
+        cmocka_unit_test(a_file_that_cannot_be_read_just_now_is_not_called_damaged),
         cmocka_unit_test(a_full_disk_leaves_the_checkpoint_before_it),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
