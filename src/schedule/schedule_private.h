@@ -152,6 +152,7 @@ struct worker {
     bool pausing;                     /* for good: it is given back */
     struct error pause_error;         /* of a write during a stage */
     struct noted noted, noted_before; /* before: the last one that has ended */
+    double noted_at;                  /* clock at the last note */
     double passed;                    /* clock when it got further than at any death; 0: it has not */
     /* checkpoints in the middle of stages */
     double checkpoint_every, checkpoint_seconds; /* as the option; as in a report */
@@ -215,7 +216,7 @@ struct slot {                 /* what rank 0 knows of one worker */
     double since;             /* clock at the start of the first */
     int64_t step;             /* last told, at that clock */
     double step_told;
-    double tokens_per_step;   /* of the stage; 0: not looked up yet */
+    double tokens_per_step; /* of the stage; 0: not looked up yet */
     int64_t finished, synced;
     int64_t mark; /* when synced reaches it, everything reported before mark_time is on disk */
     double mark_time, safe_time;
