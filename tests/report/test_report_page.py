@@ -18,7 +18,7 @@ ROOT = Path(sys.argv[1])
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tools")]
 import palimpsest_results  # noqa: E402
 import synthetic_results as synthetic  # noqa: E402
-from palimpsest_report import __main__ as command  # noqa: E402
+from palimpsest_report import __main__ as command, figures_instruments, results_file  # noqa: E402
 from palimpsest_report.results_file import STATUSES  # noqa: E402
 from sentences import Skipped, run_sentences, sentence  # noqa: E402
 
@@ -182,6 +182,25 @@ def of_one_size_the_learning_curves_are_drawn_by_amount():
     assert report(file_of("one-size", results)).status == 0
     names = {path.stem for path in (HERE / "one-size-report-figures").iterdir()}
     assert {"curves", "representations", "recovery", "frontier"} <= names, names
+
+
+@sentence
+def lines_of_later_stages_have_letters_labels_have_room_and_a_share_of_nothing_has_an_axis():
+    results = with_instruments()
+    data = results.data
+    cells = data["forgetting"].dims
+    for name in ("second_layer_cosine_start_first", "third_layer_cosine_start_first", "third_layer_cosine_start_second"):
+        data[name] = data["second_cka_mean"].copy()
+    data["relearnt_censored"] = (cells, numpy.zeros([data.sizes[d] for d in cells]), {"units": "1"})
+    data["first_number_whose_name_is_longer_than_a_panel_is_high"] = data["transfer"].copy()
+    pictures = {picture.name: picture.figure for picture in
+                figures_instruments.of_instruments(results_file.load(file_of("later", results)))}
+    legends = [panel.get_legend() for panel in pictures["mediators"].axes]
+    assert [text.get_text() for legend in legends if legend for text in legend.get_texts()] == ["B with A", "C with A", "C with B"]
+    low, high = pictures["relearnt_censored"].axes[0].get_ylim()
+    assert low < 0 < high and high - low > 0.01, (low, high)
+    label = pictures["first_number_whose_name_is_longer_than_a_panel_is_high"].axes[0].get_ylabel()
+    assert max(map(len, label.split("\n"))) <= 34 and "longer than" in label.replace("\n", " "), label
 
 
 @sentence

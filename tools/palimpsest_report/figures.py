@@ -149,9 +149,9 @@ def cut_bars(panels, least=None, most=None):
     drawn = [line.get_ydata() for one in panels for line in one.lines if line.get_marker() not in ("None", "_", "|", "")]
     means = numpy.concatenate([numpy.asarray(y, dtype=float) for y in drawn] or [numpy.zeros(0)])
     means = means[numpy.isfinite(means)]
-    if len(means) == 0:
+    span = max(means.max() - means.min(), 0.1 * abs(means).max()) if len(means) else 0
+    if span == 0:  # nothing, or zero throughout: no span to go by
         return False
-    span = max(means.max() - means.min(), 0.1 * abs(means).max(), 1e-9)
     least, most = (means.min() - 1.5 * span if least is None else least), (means.max() + 1.5 * span if most is None else most)
     now = panels[0].get_ylim()
     low, high = min(least, means.min() - 0.05 * span), max(most, means.max() + 0.05 * span)
@@ -217,6 +217,8 @@ def draw_panel(axes, data, array, axis, lines, legend=True, level=0.95):
                   None if at is None else names[at], one["seeds"].values >= max(2, seeds),
                   shift=step * (place - (len(levels) - 1) / 2))
     dress_axis(axes, data, axis)
+    if not numpy.isfinite(answer["mean"].values).any():
+        axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", va="center", color="#666666")
     if lines and legend:
         legend_above(axes, lines)
     return seeds, (data.sizes[lines] - len(levels)) if lines else 0

@@ -1,4 +1,6 @@
 """Figures of the question itself: forgetting along every axis, the map, the verdicts, the loss, the laws."""
+import textwrap
+
 import numpy
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
@@ -31,7 +33,7 @@ def by_axes(results, name, section, title, read, ylabel, lead, learnt=False):
             draw_panel(panels[1, column], data, kept(share_learnt(results)), axis, lines, legend=False)
             panels[1, column].set_ylim(-0.04, 1.04)
             panels[0, column].set_xlabel("")
-    panels[0, 0].set_ylabel(ylabel)
+    panels[0, 0].set_ylabel(ylabel if "\n" in ylabel else textwrap.fill(ylabel, 34))
     if learnt:
         panels[1, 0].set_ylabel("share of cells in which\nA was learnt at all")
     cut = cut_bars(list(panels[0]), *((-0.25, 1.25) if read(None).name in outcomes.SHARES else ()))

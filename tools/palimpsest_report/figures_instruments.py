@@ -12,7 +12,7 @@ from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, chos
 from .figures_answer import by_axes
 
 STAGES = ["initial", "pretrained", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
-STAGE_WORDS = {"initial": "initial", "pretrained": "pretraining", "first": "A", "second": "B"}
+STAGE_WORDS = {"initial": "initial", "pretrained": "pretraining", **dict(zip(STAGES[2:], "ABCDEFGH"))}
 AXES = {"pair", "task", "seed", "domain", "layer", "point"}
 
 
@@ -291,11 +291,15 @@ def layer_picture(results, name, title, rows):
                 panels[row, column].set_title(labels_along(data, "size")[at])
         panels[row, 0].set_ylabel(word, fontsize=8)
         cut_bars(list(panels[row]))
-        if row == 0 or len(names) != len(rows[row - 1][1]):
+        stages = [stage_of(name)[0] for name in names]
+        if any(stages) and (row == 0 or stages != [stage_of(name)[0] for name in rows[row - 1][1]]):
             legend_beside(panels[row, -1], "stage")
+    compared = any(other_stage(name) for _, names in rows for name in names)
+    beside = " B with A: of B, compared with A." if compared else ""
     return Picture(name, "Layers", title,
                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
-                   "t intervals over seeds, cut where they leave the panel. Measured after the stage named (gradients: during it).", figure)
+                   "t intervals over seeds, cut where they leave the panel. Measured after the stage named (gradients: during it)."
+                   f"{beside}", figure)
 
 
 KINDS = {"last": "last token", "mean": "mean over tokens"}
@@ -318,8 +322,15 @@ def broken(kind):
     return " ".join(words[:2]) + ("\n" + " ".join(words[2:]) if words[2:] else "")
 
 
+def other_stage(name):
+    """The last stage of second_layer_gradient_cosine_start_first, which is compared with the first; None: there is none."""
+    last = stage_of(name)[1].rsplit("_", 1)[-1]
+    return last if last in STAGES[2:] else None
+
+
 def layer_panel(axes, results, names, size):
     data, seeds = results.data, 0
+    several = len({stage_of(name)[0] for name in names}) < len(names)
     for place, name in enumerate(sorted(names, key=lambda n: STAGES.index(stage_of(n)[0]) if stage_of(n)[0] else 99)):
         array = trained(results, data[name])
         if size is not None and "size" in array.dims:
@@ -330,9 +341,12 @@ def layer_panel(axes, results, names, size):
         stage = stage_of(name)[0]
         place = STAGES.index(stage) if stage else place  # a stage looks the same in every panel, whatever stands beside it
         look = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7], "linestyle": DASHES[place % 7]}
+        words, other = STAGE_WORDS.get(stage, words_of(name)), other_stage(name) if several else None
+        if other:  # colours say after which stage, markers and dashes with which it is compared
+            kind = STAGES.index(other)
+            words, look["marker"], look["linestyle"] = f"{words} with {STAGE_WORDS[other]}", MARKERS[kind % 7], DASHES[kind % 7]
         x = numpy.arange(there.sum(), dtype=float)
-        draw_line(axes, x, *(answer[k].values[there] for k in ("mean", "low", "high")), numpy.zeros(len(x), dtype=bool), look,
-                  STAGE_WORDS.get(stage, name.replace("_", " ")))
+        draw_line(axes, x, *(answer[k].values[there] for k in ("mean", "low", "high")), numpy.zeros(len(x), dtype=bool), look, words)
         labels = [str(label).replace("embedding", "emb").replace("block_", "") for label in data["layer"].values[there]]
         axes.set_xticks(x, labels, fontsize=7)
     return seeds
