@@ -36,20 +36,19 @@ static bool starts_alone(void)
     return true;
 }
 
-/* Half of a second of Open MPI's start is for other processes: a daemon (orted) for those that a program might spawn,
- * and transports to other hosts (libpsm2 measures a clock when it is loaded).  What the user has set stays. */
-static void spare_other_ranks(void)
-{
-    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-    setenv("OMPI_MCA_pml", "ob1", 0);
-}
+/* Open MPI looks for transports to other hosts first; of one that it then does not take, a library (libpsm2) measures a
+ * clock for 0.2 s as it is loaded.  What the user has set stays.
+ *
+ * The daemon (orted) that it starts for processes which a program might spawn is left alone, though none does here:
+ * with ess_singleton_isolated all such processes of a user share one session folder, which the first to end removes. */
+static void spare_other_hosts(void) { setenv("OMPI_MCA_pml", "ob1", 0); }
 
 void ranks_start(bool verbose)
 {
     struct core_offer offer;
     int rank, ranks, threading;
     (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
-    if (starts_alone()) spare_other_ranks();
+    if (starts_alone()) spare_other_hosts();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threading); /* threads of kernels send no messages */
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);

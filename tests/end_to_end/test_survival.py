@@ -125,5 +125,22 @@ def a_second_interrupt_stops_at_once_and_loses_nothing_committed():
     goes_on(results, None)
 
 
+@sentence
+def runs_without_mpirun_end_beside_each_other_and_disturb_none():
+    text = sweep_text(size="[nano]", tokens="[2Ki]", variety="[1]", pair="[[tense, subject_number]]", seed=1, steps=2)
+    places = [FOLDER / f"beside {i}" for i in range(4)]
+    for round in range(4):
+        for place in places:
+            place.mkdir(exist_ok=True)
+            (place / "sweep.yaml").write_text(text)
+        logs = [open(place / "log", "w+") for place in places]
+        runs = [start("run", place / "sweep.yaml", "-o", place / f"{round}.h5", log=log) for place, log in zip(places, logs)]
+        for run, log in zip(runs, logs):
+            status = run.wait(timeout=120)
+            log.seek(0)
+            assert status == 0, log.read()
+            log.close()
+
+
 if __name__ == "__main__":
     run_sentences()
