@@ -24,9 +24,9 @@ int store_remove(const char *path, struct error *err);
 int store_clean(const char *path, struct error *err);
 
 /* Whether everything in the file that no stage writes (names, coordinates, the sweep, HDF5's own structure) is as
- * store_create left it, without HDF5; -1: damaged, cut short, changed by another program, or no results file. */
+ * store_create left it, seen without HDF5; -1: damaged, cut short, changed by another program, or no results file. */
 int store_check(const char *path, struct error *err);
-/* 0: it is a results file of palimpsest, whole or damaged. */
+/* 0: it is a results file of palimpsest, whole or damaged; -1: it is none (ERROR_INPUT), or cannot be read (OUTSIDE). */
 int store_recognise(const char *path, struct error *err);
 
 /* MPI-IO for all ranks of comm (collective: all succeed or all fail with one text); plan must be the plan that made the

@@ -123,8 +123,9 @@ void *memory_grow(void *block, size_t *capacity, size_t needed, size_t size)
     size_t wanted = *capacity < 2 ? 2 : *capacity + *capacity / 2;
     if (wanted < needed) wanted = needed;
     CHECK(size == 0 || wanted <= SIZE_MAX / size, "%zu elements of %zu bytes", wanted, size);
+    block = block ? grow_block(block, wanted * size) : memory_allocate(wanted * size);
     *capacity = wanted;
-    return block ? grow_block(block, wanted * size) : memory_allocate(wanted * size);
+    return block;
 }
 
 struct memory_count memory_count(void) { return counted; }

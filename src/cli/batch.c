@@ -10,15 +10,19 @@
 static const double PATIENCE = 5; /* seconds for squeue or qstat to answer */
 enum { ANSWER = 16384 };          /* bytes; qstat -f of a job with a long environment takes some thousands */
 
-bool first_process(void)
+const char *launched_rank(void)
 {
     /* Open MPI's mpirun, then other launchers.  Not SLURM_PROCID: what srun starts without MPI is alone. */
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
-    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
-        const char *rank = getenv(names[n]);
-        if (rank) return strcmp(rank, "0") == 0;
-    }
-    return true;
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        if (getenv(names[n])) return getenv(names[n]);
+    return NULL;
+}
+
+bool first_process(void)
+{
+    const char *rank = launched_rank();
+    return !rank || strcmp(rank, "0") == 0;
 }
 
 /* Days-hours:minutes:seconds, hours:minutes:seconds or minutes:seconds, as squeue and qstat print them. */

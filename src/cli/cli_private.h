@@ -149,6 +149,7 @@ int ask(const char *const arguments[], double seconds, char *text, size_t size);
 
 /* ---- batch.c: what Slurm or PBS know; before MPI_Init ---- */
 
+const char *launched_rank(void); /* what a launcher of MPI has left in the environment; NULL: there is none */
 /* The process that will be rank 0, as far as the environment tells; true without a launcher. */
 bool first_process(void);
 struct batch_time {

@@ -27,17 +27,9 @@ static void catch_message_errors(void)
     MPI_Errhandler_free(&handler);
 }
 
-/* Whether no launcher has started this process: what Open MPI's, those of PMIx and those of the older PMI leave. */
-static bool starts_alone(void)
-{
-    static const char *const left[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "PMI_FD"};
-    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
-        if (getenv(left[i])) return false;
-    return true;
-}
-
 /* Open MPI looks for transports to other hosts first; of one that it then does not take, a library (libpsm2) measures a
- * clock for 0.2 s as it is loaded.  What the user has set stays.
+ * clock for 0.2 s as it is loaded.  What the user
+ * has set in the environment stays.
  *
  * The daemon (orted) that it starts for processes which a program might spawn is left alone, though none does here:
  * with ess_singleton_isolated all such processes of a user share one session folder, which the first to end removes. */
@@ -48,7 +40,7 @@ void ranks_start(bool verbose)
     struct core_offer offer;
     int rank, ranks, threading;
     (void)cores_offer(&offer, NULL); /* before MPI's threads read the environment; numerics.c tells when it fails */
-    if (starts_alone()) spare_other_hosts();
+    if (!launched_rank()) spare_other_hosts();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &threading); /* threads of kernels send no messages */
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);

@@ -93,14 +93,17 @@ int check_folder(const char *path, struct error *err)
     return status;
 }
 
-/* What is damaged says nothing of where it is from, and may go. */
+/* What is damaged says nothing of where it is from, and may go; what cannot be read just now may not. */
 static int check_same_name(const char *path, const struct sweep *sweep, struct error *err)
 {
     struct store_reader *reader = NULL;
     struct store_origin origin = {0};
+    struct error why = {.kind = ERROR_NONE};
     int status = 0;
-    if (store_reader_open(path, &reader, NULL) != 0) return 0;
-    if (store_read_origin(reader, &origin, NULL) == 0 && strcmp(origin.name, sweep->name) != 0)
+    bool known = store_reader_open(path, &reader, &why) == 0 && store_read_origin(reader, &origin, &why) == 0;
+    if (!known && why.kind == ERROR_OUTSIDE)
+        status = error_set(err, ERROR_OUTSIDE, "%s", why.text);
+    else if (known && strcmp(origin.name, sweep->name) != 0)
         status =
             error_set(err, ERROR_INPUT,
                       "%s: holds results of the sweep %s, and --fresh throws away those of %s only; name another file "
@@ -116,8 +119,13 @@ static int remove_results(const char *path, const struct sweep *sweep, struct er
 {
     struct stat facts;
     if (stat(path, &facts) == 0) {
-        if (store_recognise(path, err) != 0)
-            return error_prefix(err, "--fresh removes results of palimpsest only; remove this yourself if it is to go");
+        struct error why;
+        if (store_recognise(path, &why) != 0)
+            return error_set(err, why.kind, "%s%s",
+                             why.kind == ERROR_INPUT
+                                 ? "--fresh removes results of palimpsest only; remove this yourself if it is to go: "
+                                 : "",
+                             why.text);
         TRY(check_same_name(path, sweep, err));
     }
     return store_remove(path, err); /* also checkpoints that stayed without their file */

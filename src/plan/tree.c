@@ -169,7 +169,8 @@ static void walk_in_depth(const struct plan *plan, int *order)
 }
 
 /* Stage order[s] comes to place s and gets its row, which was -1.  Along the cycles of the permutation: a second array
- * of the stages would be the largest thing that planning takes. */
+ * of the stages would be the largest thing that planning takes (what the first has grown too far, a third at most,
+ * stays). */
 static void put_in_order(struct stage *stage, int stages, const int *order)
 {
     for (int first = 0; first < stages; first++) {

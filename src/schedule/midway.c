@@ -12,7 +12,8 @@ static const double LEAST = 30, MOST = 900;   /* seconds of work between checkpo
 static const double LARGEST_SHARE = 0.01;     /* of the time, for checkpoints, whatever they cost */
 static const double POLL_EVERY = 5e-3;        /* seconds; a look for messages takes about 15 us */
 static const double NOTE_EVERY = 50e-3;       /* seconds between notes of the step; one takes about 30 us */
-static const double CLEARED_AFTER = 0.5;      /* seconds past the place of a death: then it is not the place */
+/* Seconds of its own, without those of notes, past the noted place of a death: then it is not the place. */
+static const double CLEARED_AFTER = 0.5;
 
 static double save_after(const struct worker *worker)
 {
@@ -89,8 +90,9 @@ static int note_step(struct worker *worker, int64_t step, double now, struct err
     worker->noted_at = now;
     attempt->step = step;
     if (attempt->running == 2 && step > attempt->furthest) {
-        if (worker->passed == 0) worker->passed = now;
-        if (now - worker->passed >= CLEARED_AFTER) attempt->running = 1;
+        double own = now - worker->paused;
+        if (worker->passed == 0) worker->passed = own;
+        if (own - worker->passed >= CLEARED_AFTER) attempt->running = 1;
     }
     if (attempt->step == before.step && attempt->running == before.running) return 0;
     return note(worker, true, err);

@@ -153,7 +153,7 @@ struct worker {
     struct error pause_error;         /* of a write during a stage */
     struct noted noted, noted_before; /* before: the last one that has ended */
     double noted_at;                  /* clock at the last note */
-    double passed;                    /* clock when it got further than at any death; 0: it has not */
+    double passed;                    /* clock, less paused, when it got further than at any death; 0: it has not */
     /* checkpoints in the middle of stages */
     double checkpoint_every, checkpoint_seconds; /* as the option; as in a report */
     double next_save;                            /* clock */

@@ -1,10 +1,10 @@
 /* Stages whose process died.
  *
  * A death has a cause, and mostly it is outside: a node that fails, a job that is killed.  What ran then simply runs
- * again.  A stage that was running at two deaths and got no further in between is a suspect: it runs alone, everybody
- * else idle, and says every step.  Only a death while alone counts against it, and only in a row at the same step: a
- * stage that kills its process does so at one place, since its numbers are the same every time; kills from outside come
- * anywhere.  After --attempts of them it is failed.  A drain is no death. */
+ * again.  A stage that was running at two deaths and got no further in between, as far as was noted, is a suspect: it
+ * runs alone, everybody else idle, and notes every step.  Only a death while alone counts against it, and only in a row
+ * at the same step: a stage that kills its process does so at one place, since its numbers are the same every time;
+ * kills from outside come anywhere.  After --attempts of them it is failed.  A drain is no death. */
 #include <stdlib.h>
 
 #include "schedule_private.h"

@@ -6,10 +6,13 @@
 
 #include "store_private.h"
 
+static bool told_of_system; /* hdf_fail, last */
+
 void hdf_begin(void)
 {
     setenv("HDF5_USE_FILE_LOCKING", "BEST_EFFORT", 0); /* the user's own setting stays */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    told_of_system = false;
 }
 
 static herr_t keep_first(unsigned depth, const H5E_error2_t *entry, void *context)
@@ -24,10 +27,15 @@ static herr_t is_of_system(unsigned depth, const H5E_error2_t *entry, void *cont
 {
     (void)depth;
     bool opening = entry->maj_num == H5E_FILE && (entry->min_num == H5E_CANTOPENFILE || entry->min_num == H5E_BADFILE);
+#ifdef H5E_CANTLOCKFILE
+    opening |= entry->min_num == H5E_CANTLOCKFILE;
+#endif
     bool reading = entry->maj_num == H5E_IO && (entry->min_num == H5E_READERROR || entry->min_num == H5E_SEEKERROR);
     *(bool *)context = opening || reading;
     return 1; /* the deepest only */
 }
+
+bool hdf_told_of_system(void) { return told_of_system; }
 
 bool hdf_system_failed(void)
 {
@@ -43,6 +51,7 @@ int hdf_fail(struct error *err, const char *path, const char *format, ...)
     va_start(values, format);
     vsnprintf(what, sizeof what, format, values);
     va_end(values);
+    told_of_system = hdf_system_failed();
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, reason);
     H5Eclear2(H5E_DEFAULT);
     return error_set(err, ERROR_OUTSIDE, "%s: %s: %s", path, what, reason);

@@ -14,7 +14,7 @@ static int64_t values_of(hid_t dataset)
 static hid_t open_dataset(const struct hdf *hdf, const char *name)
 {
     hid_t dataset = H5Dopen2(hdf->file, name, H5P_DEFAULT);
-    if (dataset < 0) hdf_fail(hdf->err, hdf->path, "there is no variable %s", name);
+    if (dataset < 0) hdf_fail(hdf->err, hdf->path, "the variable %s cannot be opened", name);
     return dataset;
 }
 
@@ -113,7 +113,7 @@ static int64_t values_of_attribute(hid_t attribute)
 int hdf_read_attribute(const struct hdf *hdf, hid_t object, const char *name, hid_t type, int64_t count, void *values)
 {
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
-    if (attribute < 0) return hdf_fail(hdf->err, hdf->path, "there is no attribute %s", name);
+    if (attribute < 0) return hdf_fail(hdf->err, hdf->path, "the attribute %s cannot be opened", name);
     int status = 0;
     int64_t there = values_of_attribute(attribute);
     if (there != count)

@@ -34,6 +34,7 @@ static int check_format(const struct hdf *hdf)
 int results_look(const char *path, struct error *err)
 {
     struct stat facts;
+    hdf_begin();
     if (stat(path, &facts) != 0 || access(path, R_OK) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
     if (!S_ISREG(facts.st_mode))
@@ -48,20 +49,25 @@ int results_look(const char *path, struct error *err)
                      path);
 }
 
+/* What can be read, and is wrong, is a mistake in what was given, unless it was the system that failed. */
+static int blame(struct error *err)
+{
+    if (err && err->kind == ERROR_OUTSIDE && !hdf_told_of_system()) err->kind = ERROR_INPUT;
+    return -1;
+}
+
 int results_open(const char *path, hid_t *file, struct error *err)
 {
-    hdf_begin();
     TRY(results_look(path, err));
     struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
     if (hdf.file < 0) {
         if (hdf_system_failed()) return hdf_fail(err, path, "cannot be opened");
         hdf_fail(err, path, "is damaged or cut short (restore it from a copy, or move it away and run anew)");
-        if (err) err->kind = ERROR_INPUT; /* it can be read, and is wrong */
-        return -1;
+        return blame(err);
     }
     if (check_format(&hdf) != 0) {
         H5Fclose(hdf.file);
-        return -1;
+        return blame(err);
     }
     *file = hdf.file;
     return 0;
@@ -131,11 +137,12 @@ int store_read_origin(struct store_reader *reader, struct store_origin *origin, 
     struct hdf hdf = reading(reader, err);
     struct store_origin found = {.name = NULL};
     int status = read_origin(&hdf, &found);
-    if (status == 0)
+    if (status == 0) {
         *origin = found;
-    else
-        store_origin_reset(&found);
-    return status;
+        return 0;
+    }
+    store_origin_reset(&found);
+    return blame(err);
 }
 
 void store_origin_reset(struct store_origin *origin)
@@ -379,6 +386,7 @@ int store_read_labels(struct store_reader *reader, const char *dimension, char *
     struct hdf hdf = reading(reader, err);
     hid_t dataset = H5Dopen2(hdf.file, dimension, H5P_DEFAULT);
     if (dataset < 0) {
+        if (hdf_system_failed()) return hdf_fail(err, hdf.path, "the dimension %s cannot be opened", dimension);
         H5Eclear2(H5E_DEFAULT);
         return error_set(err, ERROR_INPUT, "%s: there is no dimension %s", hdf.path, dimension);
     }

@@ -40,7 +40,7 @@ static int read_at(int descriptor, void *bytes, size_t count, uint64_t place)
     for (size_t got = 0; got < count;) {
         ssize_t now = pread(descriptor, (char *)bytes + got, count - got, (off_t)(place + got));
         if (now < 0 && errno == EINTR) continue;
-        if (now == 0) errno = ENODATA;
+        if (now == 0) errno = 0; /* there is no more */
         if (now <= 0) return -1;
         got += (size_t)now;
     }
@@ -71,7 +71,9 @@ static int hash_rest(int descriptor, const struct seal *seal, uint64_t length, s
         place = seal->stretch[s].end;
     }
     if (status == 0) status = hash_range(descriptor, &hasher, bytes, place, length);
+    int why = errno;
     memory_free(bytes);
+    errno = why;
     *rest = hasher_finish(&hasher);
     return status;
 }
@@ -162,10 +164,10 @@ static int damaged(const char *path, struct error *err)
                      path);
 }
 
-/* After read_at. */
+/* After a call that has set errno; 0: it ends too soon. */
 static int unread(const char *path, struct error *err)
 {
-    if (errno == ENODATA) return damaged(path, err);
+    if (errno == 0) return damaged(path, err);
     return error_set(err, ERROR_OUTSIDE, "%s: cannot be read: %s", path, strerror(errno));
 }
 

@@ -26,9 +26,10 @@ void hdf_begin(void);
 /* Fills err with "path: what: the deepest reason on HDF5's error stack" (ERROR_OUTSIDE); returns -1.
  * Must come before any other call of HDF5, which would clear the stack. */
 int hdf_fail(struct error *err, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Whether the call that has just failed did so because the system cannot open or read the file, whatever the file holds;
- * hdf_fail comes after it. */
+/* Whether the call that has just failed did so because the system cannot open or read the file, whatever the file
+ * holds; hdf_fail comes after it. */
 bool hdf_system_failed(void);
+bool hdf_told_of_system(void); /* whether what hdf_fail told last, since hdf_begin, was such a failure */
 /* A file could not be closed, so HDF5 cannot be left without a crash, and ranks may wait for each other in it: says why
  * and ends all ranks, with the exit status of the error. */
 _Noreturn void hdf_give_up(const struct error *err);

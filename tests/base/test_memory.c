@@ -50,6 +50,32 @@ static void a_grown_array_keeps_its_contents_and_zeroes_the_rest(void **context)
     memory_free(array);
 }
 
+/* Over what the C library keeps in its heap to what it maps, where blocks move in other ways. */
+static void an_array_of_any_size_grows_aligned_and_counted(void **context)
+{
+    (void)context;
+    struct memory_count before = memory_count();
+    size_t capacity = 0;
+    int64_t *array = NULL;
+    void *between[64];
+    for (int i = 0; i < 64; i++) between[i] = memory_allocate(100 + (size_t)i);
+    for (size_t needed = 1; needed < 20000000; needed = capacity + 1) {
+        array = memory_grow(array, &capacity, needed, sizeof *array);
+        assert_int_equal((uintptr_t)array % 64, 0);
+        assert_int_equal(array[0], needed == 1 ? 0 : 1);
+        for (size_t i = needed - 1; i < capacity; i++) assert_int_equal(array[i], 0);
+        array[0] = 1;
+        memory_free(between[needed % 64]);
+        between[needed % 64] = NULL;
+    }
+    assert_int_equal(array[0], 1);
+    for (int i = 0; i < 64; i++) memory_free(between[i]);
+    assert_int_equal(memory_count().blocks, before.blocks + 1);
+    assert_int_equal(memory_count().bytes, before.bytes + capacity * sizeof *array);
+    memory_free(array);
+    assert_int_equal(memory_count().bytes, before.bytes);
+}
+
 static void texts_are_copied_and_formatted(void **context)
 {
     (void)context;
@@ -85,6 +111,7 @@ int main(void)
         cmocka_unit_test(blocks_are_zeroed_and_aligned_to_a_cache_line),
         cmocka_unit_test(counters_know_blocks_bytes_and_the_peak),
         cmocka_unit_test(a_grown_array_keeps_its_contents_and_zeroes_the_rest),
+        cmocka_unit_test(an_array_of_any_size_grows_aligned_and_counted),
         cmocka_unit_test(texts_are_copied_and_formatted),
         cmocka_unit_test(memory_that_was_touched_is_resident_and_stays_in_the_peak),
     };

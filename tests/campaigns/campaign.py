@@ -184,6 +184,8 @@ class Campaign:
         """Runs the sweep in the folder.  ranks None: without mpirun.  order: an Order.  kill: (seconds, victim), victim
         "mpirun", "all" or a rank.  io: the MPI-IO layer.  count: leaves counts/."""
         environment = dict(self.tiny.ENVIRONMENT, **({"OMPI_MCA_io": io} if io else {}))
+        if ranks is None and self.sweep is self.smallest_sweep:  # thousands of them: without the daemon of Open MPI
+            environment.update(OMPI_MCA_ess_singleton_isolated="1", OMPI_MCA_orte_tmpdir_base=str(folder))
         command = self.tiny.command_of(("run", folder / "sweep.yaml", "-o", folder / "results.h5", "--verbose",
                                         *self.extra, *options), ranks)
         if order or count:
@@ -236,6 +238,8 @@ class Campaign:
 
     def campaign(self, trial, trials, broken, shown):
         """trial(number, random) -> Counter.  broken: the counts that must be 0; shown: those that are told beside."""
+        if self.options.first >= trials:
+            sys.exit(f"{self.name}: --first {self.options.first}: there are {trials} trials")
         numbers = range(self.options.first, trials) if self.options.only is None else [self.options.only]
         total = collections.Counter()
 

@@ -294,7 +294,7 @@ def layer_picture(results, name, title, rows):
         stages = [stage_of(name)[0] for name in names]
         if any(stages) and (row == 0 or stages != [stage_of(name)[0] for name in rows[row - 1][1]]):
             legend_beside(panels[row, -1], "stage")
-    compared = any(other_stage(name) for _, names in rows for name in names)
+    compared = any(tells_other(names) and other_stage(name) for _, names in rows for name in names)
     beside = " B with A: of B, compared with A." if compared else ""
     return Picture(name, "Layers", title,
                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
@@ -328,9 +328,13 @@ def other_stage(name):
     return last if last in STAGES[2:] else None
 
 
+def tells_other(names):
+    """Whether a line's stage alone would not tell it from the others."""
+    return len({stage_of(name)[0] for name in names}) < len(names)
+
+
 def layer_panel(axes, results, names, size):
     data, seeds = results.data, 0
-    several = len({stage_of(name)[0] for name in names}) < len(names)
     for place, name in enumerate(sorted(names, key=lambda n: STAGES.index(stage_of(n)[0]) if stage_of(n)[0] else 99)):
         array = trained(results, data[name])
         if size is not None and "size" in array.dims:
@@ -341,7 +345,7 @@ def layer_panel(axes, results, names, size):
         stage = stage_of(name)[0]
         place = STAGES.index(stage) if stage else place  # a stage looks the same in every panel, whatever stands beside it
         look = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7], "linestyle": DASHES[place % 7]}
-        words, other = STAGE_WORDS.get(stage, words_of(name)), other_stage(name) if several else None
+        words, other = STAGE_WORDS.get(stage, words_of(name)), other_stage(name) if tells_other(names) else None
         if other:  # colours say after which stage, markers and dashes with which it is compared
             kind = STAGES.index(other)
             words, look["marker"], look["linestyle"] = f"{words} with {STAGE_WORDS[other]}", MARKERS[kind % 7], DASHES[kind % 7]
