@@ -63,12 +63,10 @@ static int model_from_results(const char *path, const struct plan *plan, struct 
 {
     struct archive *archive = NULL;
     double flops_per_second = 0;
-    struct error why;
-    if (store_recognise(path, &why) != 0)
-        return error_set(
-            err, why.kind, "%s%s",
-            why.kind == ERROR_INPUT ? "--speed-from takes a results file, or what `bench train --save` wrote: " : "",
-            why.text);
+    if (store_recognise(path, err) != 0)
+        return err->kind == ERROR_INPUT
+                   ? error_prefix(err, "--speed-from takes a results file, or what `bench train --save` wrote")
+                   : -1;
     TRY(archive_read(path, &archive, err));
     int status = median_speed(archive, &flops_per_second, err);
     if (status == 0) {

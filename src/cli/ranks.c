@@ -28,8 +28,7 @@ static void catch_message_errors(void)
 }
 
 /* Open MPI looks for transports to other hosts first; of one that it then does not take, a library (libpsm2) measures a
- * clock for 0.2 s as it is loaded.  What the user
- * has set in the environment stays.
+ * clock for 0.2 s as it is loaded.  What the user has set in the environment stays.
  *
  * The daemon (orted) that it starts for processes which a program might spawn is left alone, though none does here:
  * with ess_singleton_isolated all such processes of a user share one session folder, which the first to end removes. */

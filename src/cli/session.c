@@ -119,13 +119,11 @@ static int remove_results(const char *path, const struct sweep *sweep, struct er
 {
     struct stat facts;
     if (stat(path, &facts) == 0) {
-        struct error why;
-        if (store_recognise(path, &why) != 0)
-            return error_set(err, why.kind, "%s%s",
-                             why.kind == ERROR_INPUT
-                                 ? "--fresh removes results of palimpsest only; remove this yourself if it is to go: "
-                                 : "",
-                             why.text);
+        if (store_recognise(path, err) != 0)
+            return err->kind == ERROR_INPUT
+                       ? error_prefix(err,
+                                      "--fresh removes results of palimpsest only; remove this yourself if it is to go")
+                       : -1;
         TRY(check_same_name(path, sweep, err));
     }
     return store_remove(path, err); /* also checkpoints that stayed without their file */

@@ -186,12 +186,10 @@ static bool find_in(const char *bytes, size_t count, uint64_t start, struct bloc
 }
 
 /* From the end, in pieces that overlap. */
-static int find_block(int descriptor, const char *path, struct block *block, bool *found, struct error *err)
+static int find_block(int descriptor, const char *path, uint64_t size, struct block *block, bool *found,
+                      struct error *err)
 {
     enum { OVERLAP = sizeof(struct block) - 1 };
-    struct stat facts;
-    if (fstat(descriptor, &facts) != 0) return unread(path, err);
-    uint64_t size = (uint64_t)facts.st_size;
     char *bytes = memory_allocate(READ_BYTES + OVERLAP);
     int status = 0;
     *found = false;
@@ -212,7 +210,7 @@ static int read_block(int descriptor, const char *path, struct block *block, str
     struct stat facts;
     bool found;
     if (fstat(descriptor, &facts) != 0) return unread(path, err);
-    TRY(find_block(descriptor, path, block, &found, err));
+    TRY(find_block(descriptor, path, (uint64_t)facts.st_size, block, &found, err));
     if (!found)
         return error_set(err, ERROR_OUTSIDE,
                          "%s: is no results file of palimpsest, or is cut short or damaged.  Name another with -o, put "
@@ -254,11 +252,14 @@ static int compare(int descriptor, const char *path, struct seal *seal, struct e
 int store_recognise(const char *path, struct error *err)
 {
     struct block block;
+    struct stat facts;
     bool found = false;
     TRY(results_look(path, err));
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return error_set(err, ERROR_OUTSIDE, "%s: cannot be opened: %s", path, strerror(errno));
-    int status = find_block(descriptor, path, &block, &found, err);
+    int status = fstat(descriptor, &facts) != 0
+                     ? unread(path, err)
+                     : find_block(descriptor, path, (uint64_t)facts.st_size, &block, &found, err);
     close(descriptor);
     if (status == 0 && !found)
         return error_set(err, ERROR_INPUT, "%s: is no results file of palimpsest, or one that was cut short", path);
