@@ -38,7 +38,10 @@ def planned(program, sweep):
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"bench_plan.py: {program} plan {sweep}: exit status {process.returncode}")
-    return json.loads(said)["stages"], seconds, usage.ru_maxrss * 1024
+    try:
+        return json.loads(said)["stages"], seconds, usage.ru_maxrss * 1024
+    except (ValueError, KeyError, TypeError):
+        sys.exit(f"bench_plan.py: {program} plan --json does not say what a palimpsest says")
 
 
 def positive(text):
@@ -54,6 +57,8 @@ def main():
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures there")
     given = parser.parse_args()
+    if given.json and not given.json.parent.is_dir():
+        parser.error(f"--json {given.json}: there is no folder {given.json.parent}; create it first")
     with tempfile.TemporaryDirectory() as folder:
         sweep = pathlib.Path(folder, "sweep.yaml")
         sweep.write_text(sweep_of(given.seeds), encoding="utf-8")
@@ -68,4 +73,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except OSError as error:
+        sys.exit(f"bench_plan.py: {error}")

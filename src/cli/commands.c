@@ -140,10 +140,9 @@ static int bench(int count, char **arguments)
     return asked ? 0 : 2;
 }
 
-int cli_main(int count, char **arguments)
+static int dispatch(int count, char **arguments)
 {
     const char *name = count > 1 ? arguments[1] : "";
-    memory_return_freed();
     if (strcmp(name, "bench") == 0) return bench(count - 1, arguments + 1);
     for (int c = 0; c < COMMAND_COUNT; c++)
         if (strcmp(name, rows[c].name) == 0) return carry_out((enum command)c, count - 1, arguments + 1);
@@ -152,4 +151,14 @@ int cli_main(int count, char **arguments)
     if (!asked && count > 1) fprintf(stderr, "palimpsest: \"%s\" is not a command\n", name);
     print_usage(asked ? stdout : stderr);
     return asked ? 0 : 2;
+}
+
+/* What was printed and got lost must not look like success: the place it goes to may be full. */
+int cli_main(int count, char **arguments)
+{
+    memory_return_freed();
+    int status = dispatch(count, arguments);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    fputs("palimpsest: standard output could not be written; what it should have said is lost\n", stderr);
+    return status == 0 ? error_exit_status(ERROR_OUTSIDE) : status;
 }

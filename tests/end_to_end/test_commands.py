@@ -2,12 +2,13 @@
 
 import json
 import re
+import subprocess
 import time
 
 import h5py
 import xarray
 
-from tiny_sweeps import PROGRAM, found, palimpsest, run_sweep, scratch_folder, start, status_of, sweep_text
+from tiny_sweeps import ENVIRONMENT, PROGRAM, command_of, found, palimpsest, run_sweep, scratch_folder, start, status_of, sweep_text
 from sentences import run_sentences, sentence
 
 FOLDER = scratch_folder()
@@ -33,6 +34,17 @@ def a_wrong_call_is_refused_with_2():
         assert done.status in (2, 3) and done.err + done.out, (arguments, done)
         if arguments[:1] != ("summary",):
             assert done.status == 2, (arguments, done)
+
+
+@sentence
+def output_that_gets_lost_is_no_success():
+    sweep = FOLDER / "full.yaml"
+    sweep.write_text(sweep_text())
+    for arguments in (("--version",), ("plan", "--help"), ("plan", sweep), ("plan", sweep, "--json"), ("world", sweep)):
+        with open("/dev/full", "w") as full:
+            process = subprocess.run([str(part) for part in command_of(arguments, None)], stdout=full, stderr=subprocess.PIPE,
+                                     text=True, env=ENVIRONMENT, check=False)
+        assert process.returncode == 3 and "standard output" in process.stderr, (arguments, process)
 
 
 @sentence
