@@ -37,9 +37,10 @@ struct training_speed {
     double limit;                    /* the best of bench_core_limit, measured in turns with the steps; FLOP/s */
 };
 /* Measures steps of the real trainer on random tokens for about `seconds`, at least three, on the core that calls, with
- * the kernels that were started.  ERROR_INPUT: heads that do not divide the width, more memory than the machine has;
- * ERROR_STAGE: training failed. */
+ * the kernels that were started.  ERROR_INPUT: what bench_train_check refuses; ERROR_STAGE: training failed. */
 int bench_train(const struct bench_shape *shape, double seconds, struct training_speed *speed, struct error *err);
+/* ERROR_INPUT: heads that do not divide the width, more memory than the machine has. */
+int bench_train_check(const struct bench_shape *shape, struct error *err);
 
 /* ---- scheduling ---- */
 

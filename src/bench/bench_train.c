@@ -51,7 +51,7 @@ struct bench { /* a training on random tokens */
 
 static int small_batch(const struct bench_shape *shape) { return shape->batch < SMALLER ? 1 : shape->batch / SMALLER; }
 
-static int check_shape(const struct bench_shape *shape, struct error *err)
+int bench_train_check(const struct bench_shape *shape, struct error *err)
 {
     const struct model_shape *model = &shape->shape;
     if (model->width % model->heads != 0)
@@ -241,7 +241,7 @@ static void evaluate(struct bench *bench, struct training_speed *speed)
 int bench_train(const struct bench_shape *shape, double seconds, struct training_speed *speed, struct error *err)
 {
     struct bench bench;
-    TRY(check_shape(shape, err));
+    TRY(bench_train_check(shape, err));
     bench_init(&bench, shape);
     int status = take_turns(&bench, seconds, err);
     if (status == 0) evaluate(&bench, speed);

@@ -129,7 +129,8 @@ static int measure_in_scratch(const struct options *options, bool stays, struct 
     scratch.file = path;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (rank == 0) {
-        status = check_absent(options->output, err);
+        status = check_folder(options->output, err);
+        if (status == 0) status = check_absent(options->output, err);
         if (status == 0) status = check_absent(path, err);
         if (status == 0) status = file_write_atomic(path, yaml, strlen(yaml), err);
     }
@@ -154,8 +155,6 @@ int command_bench_schedule(const struct options *options, struct error *err)
     struct options chosen = *options;
     struct throughput found = {.seconds = 0};
     int rank;
-    if (options->output && !options->output[0])
-        return error_set(err, ERROR_INPUT, "bench schedule: -o names no file; name the results file, or leave it out");
     if (!chosen.output) chosen.output = "palimpsest-bench.h5";
     ranks_start(options->verbose);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);

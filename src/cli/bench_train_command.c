@@ -66,6 +66,7 @@ static int choose_shapes(const struct options *options, struct speed_report *rep
                          options->sweep);
     if (options->sweep) return shapes_of_sweep(options->sweep, report, err);
     struct bench_shape one = shape_given(&options->shape);
+    if (given) TRY(bench_train_check(&one, err)); /* before a head is printed or other processes start */
     for (int s = 0; s < (given ? 1 : BENCH_SHAPES); s++) add_shape(report, given ? &one : &bench_shapes[s]);
     return 0;
 }

@@ -14,7 +14,8 @@ char *format_count(double count, char *text, size_t size)
         count /= 1000;
         s++;
     }
-    snprintf(text, size, s == 0 ? "%.0f%s" : "%.3g%s", count, suffix[s]);
+    bool whole = s == 0 && (count == 0 || fabs(count) >= 0.5);
+    snprintf(text, size, whole ? "%.0f%s" : "%.3g%s", count, suffix[s]);
     return text;
 }
 
@@ -40,8 +41,10 @@ char *format_duration(double seconds, char *text, size_t size)
         snprintf(text, size, "%d min %02d s", (int)(seconds / 60), (int)fmod(seconds, 60));
     else if (seconds < 48 * 3600.0)
         snprintf(text, size, "%d h %02d min", (int)(seconds / 3600), (int)fmod(seconds / 60, 60));
-    else
+    else if (seconds < 1000 * 86400.0)
         snprintf(text, size, "%.1f days", seconds / 86400);
+    else
+        snprintf(text, size, "%.4g years", seconds / (365.25 * 86400));
     return text;
 }
 

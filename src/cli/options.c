@@ -120,7 +120,8 @@ static const struct option_row {
      "so many stages, or a few more to fill the grid (default 20000)"},
     {OPTION_STAGE_SECONDS, "stage-seconds", "S", BENCH_SCHEDULE, "each stage sleeps so long (default: does nothing)"},
     {OPTION_BENCH_OUTPUT, "output", "RESULTS.h5", BENCH_SCHEDULE,
-     "a new results file, on the disk that counts, which stays (default: palimpsest-bench.h5, removed after use) (-o)"},
+     "a new results file, on the disk that counts, which stays, with its folder RESULTS.stages (default: "
+     "palimpsest-bench.h5, removed after use) (-o)"},
     {OPTION_RANK_COUNTS, "ranks", "N,N,...", BENCH_SIMULATE,
      "ranks that carry out stages (default 4,16,64,256,1024,4096)"},
     {OPTION_BENCH_SEED, "seed", "S", BENCH_SIMULATE, "draws errors and random order (default 1)"},
@@ -271,6 +272,14 @@ static int refuse(enum command command, const char *argument, int symbol, struct
                      symbol == ':' ? "a value must follow" : "no such option", command_name(command));
 }
 
+static int refuse_empty(int id, enum command command, struct error *err)
+{
+    int row = 0;
+    while (table[row].id != (enum option_id)id) row++;
+    return error_set(err, ERROR_INPUT, "--%s: the value is empty, and should be %s; see `palimpsest %s --help`",
+                     table[row].name, table[row].value, command_name(command));
+}
+
 int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err)
 {
     struct option rows[ROWS + 1];
@@ -290,6 +299,7 @@ int options_read(enum command command, int count, char **arguments, struct optio
                              rows, NULL);
         if (id < 0) break;
         if (id == '?' || id == ':') return refuse(command, arguments[optind - 1], id, err);
+        if (optarg && !optarg[0]) return refuse_empty(id, command, err);
         TRY(take(id, optarg, options, err));
     }
     if (options->help) return 0;
@@ -308,7 +318,7 @@ int options_read(enum command command, int count, char **arguments, struct optio
     options->file = arguments[optind];
     options->inputs = arguments + optind;
     options->input_count = count - optind;
-    if (table[0].commands & 1u << command && (!options->output || !options->output[0]))
+    if (table[0].commands & 1u << command && !options->output)
         return error_set(err, ERROR_INPUT, "%s: where to? name the results file with -o RESULTS.h5", arguments[0]);
     return 0;
 }

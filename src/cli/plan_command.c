@@ -233,7 +233,7 @@ static void print_forecast(const struct plan *plan, const struct forecast *forec
     print_work(plan, forecast);
     print_space(plan, forecast);
     printf("numerics class             %s\n", plan->numerics.class_name);
-    printf("predicted makespan         %s on %d rank%s; lower bound %s (%s: %sFLOP/s per rank)\n",
+    printf("predicted makespan         %s on %d rank%s; lower bound %s (%s: %s FLOP/s per rank)\n",
            format_duration(simulated->makespan, a, sizeof a), simulated->ranks, simulated->ranks == 1 ? "" : "s",
            format_duration(simulated->lower_bound, b, sizeof b),
            forecast->assumed ? "at an assumed speed" : "at the speeds of that file",

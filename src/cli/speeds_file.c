@@ -198,6 +198,11 @@ int speeds_read(const char *path, struct speed_point **point, int *points, char 
     TRY(file_read(path, MOST_BYTES, &text, &length, err));
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &wrong);
     memory_free(text);
+    if (!root && json_error_code(&wrong) == json_error_premature_end_of_input)
+        return error_set(err, ERROR_INPUT,
+                         "%s:%d:%d: the file ends here and was cut short; measure again with `palimpsest bench train "
+                         "--save`",
+                         path, wrong.line, wrong.column);
     if (!root)
         return error_set(err, ERROR_INPUT, "%s:%d:%d: %s; measure again with `palimpsest bench train --save`", path,
                          wrong.line, wrong.column, wrong.text);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -163,6 +164,12 @@ def saved_speeds_are_what_json_prints_and_plan_predicts_from_them():
     slower = json.loads(palimpsest("plan", SWEEP, "--json", "--speed-from", slow).out)
     overhead = 1e-3 * plan["stages"]
     assert abs((slower["makespan_seconds"] - overhead) / (plan["makespan_seconds"] - overhead) / 10 - 1) < 1e-6, (slower, plan)
+    for shape in told["shapes"]:
+        for kind in ("step", "small_step", "forward"):
+            shape[kind]["seconds"] *= 1e290
+    slow.write_text(json.dumps(told))
+    slowest = palimpsest("plan", SWEEP, "--speed-from", slow).out
+    assert re.search(r"predicted makespan +\S+ years on 1 rank; lower bound \S+ years \(.*: [1-9]\S+ FLOP/s per rank", slowest), slowest
     assert palimpsest("bench", "train", *TINY, "--save", SPEEDS).status == 0, "speeds may be saved over speeds"
 
 
@@ -201,6 +208,7 @@ def speeds_that_cannot_be_used_are_refused_with_their_place_and_a_remedy():
         ('{"palimpsest_speeds": 1,\n "shapes": [}', ":2:", "measure again"),
         ('{"palimpsest_speeds": 2}', "this version", "bench train --save"),
         ("{}", "this version", "bench train --save"),
+        (json.dumps(good, indent=2)[:400], ": the file ends here and was cut short; measure again"),
         (json.dumps({**good, "shapes": []}), '"shapes" is missing', "measure again"),
         (json.dumps({key: good[key] for key in good if key != "numerics_class"}), "numerics_class", "measure again"),
     ]
@@ -228,6 +236,15 @@ def nothing_else_is_written_over_and_a_missing_folder_is_told_before_anything_is
         refused(palimpsest("bench", "train", *TINY, "--save", kept), kept, "holds no speeds")
         assert kept.read_text() == text
     refused(palimpsest("bench", "train", "--save", FOLDER / "nowhere" / "speeds.json"), "there is no folder")
+
+
+@sentence
+def what_cannot_be_measured_is_refused_before_a_head_is_printed():
+    for options, *words in ((("--width", "17", "--heads", "2"), "17", "2 heads"), (("--save", ""), "--save: the value is empty"),
+                            (("--width", "16384", "--layers", "64", "--batch", "65536"), "GiB")):
+        done = palimpsest("bench", "train", *options)
+        refused(done, *words)
+        assert done.out == "", done
 
 
 @sentence

@@ -101,9 +101,9 @@ def stages_that_sleep_take_their_time_and_leave_the_cores_alone():
 def wrong_options_of_bench_schedule_are_refused():
     for options, *words in ((("--stages", 0), "--stages", "from 1"), (("--stages", "many"), "--stages", "whole number"),
                             (("--stage-seconds", "long"), "--stage-seconds", "duration"), (("sweep.yaml",), "sweep.yaml", "reads no file"),
-                            (("--width", 64), "--width", "bench schedule --help"), (("-o", ""), "-o names no file")):
+                            (("--width", 64), "--width", "bench schedule --help"), (("-o", ""), "--output: the value is empty")):
         refused(scheduled(*options), *words)
-    refused(scheduled("--stages", 10, "-o", FOLDER / "nowhere" / "new.h5"), "nowhere", status=3)
+    refused(scheduled("--stages", 10, "-o", FOLDER / "nowhere" / "new.h5"), "there is no folder", "nowhere; create it first")
 
 
 # ---- bench simulate ----
