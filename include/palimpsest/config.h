@@ -47,7 +47,7 @@ struct exclusion { /* cells for which every named axis has one of the listed ind
 };
 struct claim {
     char name[NAME_MAX_BYTES], axis[NAME_MAX_BYTES], outcome[NAME_MAX_BYTES], statistic[NAME_MAX_BYTES],
-        direction[NAME_MAX_BYTES];
+        direction[NAME_MAX_BYTES], reading[NAME_MAX_BYTES]; /* reading: equal_success or same_training */
     double alpha, equivalence;
     int minimum_seeds;
 };

@@ -80,14 +80,15 @@ void ledger_simulate(const struct plan *plan, const double *predicted, const dou
 struct cost_model;
 struct cost_model *cost_model_create(const struct plan *plan, double assumed_flops_per_second);
 void cost_model_destroy(struct cost_model **model);
-/* Speeds measured beforehand take the place of the assumed one; before anything is observed.  The plan is a whole one. */
+/* Speeds measured beforehand take the place of the assumed one; before anything is observed.  The plan is a whole one.
+ * False: it has models narrower or wider than all that were measured, for which the nearest stands. */
 struct speed_point { /* of one shape, as bench train measures it; FLOPs of a step or pass, and seconds */
     int width;
     double parameters, flops, seconds;   /* steps of a full batch */
     double small_flops, small_seconds;   /* of a smaller one; equal to the others when there is none */
     double forward_flops, forward_seconds;
 };
-void cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points);
+bool cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points);
 struct rates { /* a step takes parameters x per_parameter + FLOPs / flops_per_second */
     double per_parameter, flops_per_second, forward_flops_per_second;
 };

@@ -77,6 +77,7 @@ int store_measure_variable(struct store_reader *reader, const char *name, struct
 void variable_reset(struct variable *variable);
 /* Names of the variables of the root that hold numbers, in alphabetical order; name[*count], the array: memory_free. */
 int store_read_names(struct store_reader *reader, char ***name, int *count, struct error *err);
+bool store_has_variable(struct store_reader *reader, const char *name); /* whatever it holds, or is damaged in it */
 /* Labels of a dimension: the strings of its coordinate, numbers printed; labels[*count] and the array: memory_free. */
 int store_read_labels(struct store_reader *reader, const char *dimension, char ***labels, int *count,
                       struct error *err);

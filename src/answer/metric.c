@@ -113,7 +113,6 @@ static int refuse_among(struct store_reader *reader, const char *wish, char **na
     char list[4096] = "";
     bool there = false;
     for (int i = 0; i < *count; i++) there = there || strcmp(name[i], wish) == 0;
-    if (there) TRY(store_measure_variable(reader, wish, &(struct variable){0}, err)); /* else it is damaged */
     keep_metrics(reader, name, count);
     int nearest = word_nearest(wish, (const char *const *)name, *count);
     const char *what = !there                             ? "is no variable of numbers in this file"
@@ -129,6 +128,8 @@ static int refuse(struct store_reader *reader, const char *wish, struct error *e
 {
     char **name;
     int count;
+    /* Before names are listed, which of a damaged file cannot be: what is wrong with the one that is there. */
+    if (store_has_variable(reader, wish)) TRY(store_measure_variable(reader, wish, &(struct variable){0}, err));
     TRY(store_read_names(reader, &name, &count, err));
     int status = refuse_among(reader, wish, name, &count, err);
     for (int i = 0; i < count; i++) memory_free(name[i]);

@@ -211,6 +211,20 @@ static int add_to_transfer(struct table *table, struct store_reader *reader, int
     return add_named(table, reader, "alone_accuracy", "alone", add_means, err);
 }
 
+/* How many of what is averaged are bounds, of a metric that can be cut off by the end of a training. */
+static int add_censored(struct table *table, struct store_reader *reader, const char *metric, struct error *err)
+{
+    static const char *const endings[] = {"_savings", "_recovery_steps"};
+    char name[METRIC_NAME_BYTES];
+    for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
+        size_t length = strlen(metric), ending = strlen(endings[e]);
+        if (length < ending || strcmp(metric + length - ending, endings[e]) != 0) continue;
+        snprintf(name, sizeof name, "%.*s_recovery_censored", (int)(length - ending), metric);
+        if (variable_is_there(reader, name)) return add_named(table, reader, name, "censored", add_ones, err);
+    }
+    return 0;
+}
+
 static int add_nothing(struct table *table, struct store_reader *reader, int last, struct error *err)
 {
     (void)table, (void)reader, (void)last, (void)err;
@@ -236,6 +250,7 @@ static int print_table(const struct section *section, const struct shown *shown,
     for (int r = 0; r < shown->rows; r++) changes = changes || shown->estimate[r].compared > 0;
     if (changes) add_intervals(&table, shown, true, "change from the row above");
     int status = section->add(&table, reader, last_place_of(reader), err);
+    if (status == 0) status = add_censored(&table, reader, section->metric, err);
     if (status == 0) table_print(&table, columns, out);
     table_reset(&table);
     return status;
@@ -274,6 +289,11 @@ static void print_legend(const struct rows *rows, bool usual, int columns, FILE 
                "also those without pretraining; "
                "a change is between the same cells and seeds of both rows.",
                columns, out);
+    if (!usual)
+        text_print(
+            "censored: values that the end of a training cut off, so bounds; a mean of many of them says mostly how "
+            "long that training was.",
+            columns, out);
     if (usual)
         text_print(
             "learnt: cells whose earlier task was learnt at all, of those that are in; failed: runs that did not "

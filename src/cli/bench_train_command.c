@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "cli_private.h"
+
+static const double DISTURBED = 1.5; /* times the fastest step: others had the core, or its clock went down */
 #include "palimpsest/kernels_start.h"
 
 /* A process that wanders measures other cores' caches: it stays where it was, unless its caller has settled that. */
@@ -76,10 +78,10 @@ static int check_save(const char *path, struct error *err)
 {
     struct speed_point *point = NULL;
     int points;
-    char numerics_class[128];
+    struct speeds_source source;
     TRY(check_folder(path, err));
     if (access(path, F_OK) != 0) return 0;
-    if (speeds_recognise(path) && speeds_read(path, &point, &points, numerics_class, NULL) == 0) {
+    if (speeds_recognise(path) && speeds_read(path, &point, &points, &source, NULL) == 0) {
         memory_free(point);
         return 0;
     }
@@ -140,6 +142,10 @@ static void print_shape(const struct bench_shape *shape, const struct training_s
            format_count(speed->step.tokens / speed->step.seconds, tokens, sizeof tokens), flops / 1e9,
            100 * flops / speed->limit, speed->limit / 1e9);
     print_parts(speed);
+    if (speed->step.seconds > DISTURBED * speed->step.least)
+        printf(
+            "    disturbed: the median is %.1f times the fastest step, %.2f ms; measure again when nothing else runs\n",
+            speed->step.seconds / speed->step.least, 1e3 * speed->step.least);
     fflush(stdout);
 }
 

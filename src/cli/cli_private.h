@@ -138,6 +138,14 @@ int run_lock_beat(void *lock, struct error *err); /* a heartbeat; ERROR_OUTSIDE 
 void run_lock_release(struct run_lock **lock);    /* accepts NULL */
 /* Fills job[size] with the batch job of whoever left a lock ("slurm 17.0"); "none" or empty: there is none. */
 void run_lock_job(const char *results, char *job, size_t size);
+enum run_state { RUN_NONE, RUN_AT_WORK, RUN_SILENT, RUN_ENDED }; /* SILENT: elsewhere, no heartbeat for a minute */
+struct run_at_work {
+    enum run_state state; /* ENDED: without a word, so that the same command goes on */
+    char host[64], job[64];
+    long process;  /* of rank 0; 0: it has not said who it is yet */
+    double silent; /* seconds since its last heartbeat, by this host's clock */
+};
+void run_lock_look(const char *results, struct run_at_work *found); /* touches nothing */
 
 /* ---- ask.c: the answer of another program ---- */
 
@@ -251,9 +259,13 @@ struct speed_report {
 };
 char *speeds_text(const struct speed_report *report); /* memory_free */
 bool speeds_recognise(const char *path);              /* whether the file looks like JSON, good or bad */
-/* point[*points] is the caller's, memory_free; numerics_class: in which they were measured.  ERROR_INPUT says where in
- * the file it is wrong. */
-int speeds_read(const char *path, struct speed_point **point, int *points, char numerics_class[128], struct error *err);
+struct speeds_source {                                /* in what they were measured */
+    char numerics_class[128];
+    int threads; /* 0: the file does not say */
+};
+/* point[*points] is the caller's, memory_free.  ERROR_INPUT says where in the file it is wrong. */
+int speeds_read(const char *path, struct speed_point **point, int *points, struct speeds_source *source,
+                struct error *err);
 
 /* ---- plan_command.c ---- */
 

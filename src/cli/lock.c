@@ -373,3 +373,38 @@ void run_lock_job(const char *results, char *job, size_t size)
     lock_destroy(&lock);
     snprintf(job, size, "%s", holder.job);
 }
+
+/* Whether somebody holds rank 0's byte; KERNEL_CANNOT where the file system does not know. */
+static enum kernel_says look_at_byte(int descriptor)
+{
+    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = RANK_0, .l_len = 1};
+    if (fcntl(descriptor, F_OFD_GETLK, &range) != 0) return KERNEL_CANNOT;
+    return range.l_type == F_UNLCK ? KERNEL_FREE : KERNEL_HELD;
+}
+
+static enum run_state state_of(const struct holder *holder, const struct holder *own, enum kernel_says kernel,
+                               double silent)
+{
+    if (kernel == KERNEL_HELD) return RUN_AT_WORK;
+    if (same_host(holder, own)) return kernel == KERNEL_CANNOT && is_running(holder, NULL) ? RUN_AT_WORK : RUN_ENDED;
+    return silent < BEATS_MISSED ? RUN_AT_WORK : RUN_SILENT;
+}
+
+void run_lock_look(const char *results, struct run_at_work *found)
+{
+    struct holder holder;
+    struct stat facts;
+    struct run_lock *lock = lock_create(results, false);
+    *found = (struct run_at_work){.state = RUN_NONE};
+    lock->descriptor = open(lock->path, O_RDONLY | O_CLOEXEC);
+    if (lock->descriptor >= 0 && fstat(lock->descriptor, &facts) == 0) {
+        enum kernel_says kernel = look_at_byte(lock->descriptor);
+        bool said = read_holder(lock->descriptor, &holder);
+        found->silent = difftime(time(NULL), facts.st_mtim.tv_sec);
+        if (said || kernel == KERNEL_HELD) found->state = state_of(&holder, &lock->own, kernel, found->silent);
+        snprintf(found->host, sizeof found->host, "%s", holder.host);
+        snprintf(found->job, sizeof found->job, "%s", holder.job);
+        found->process = holder.process;
+    }
+    lock_destroy(&lock);
+}

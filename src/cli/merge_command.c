@@ -57,6 +57,7 @@ int command_merge(const struct options *options, struct error *err)
     struct merged merged;
     struct run_lock *lock = NULL;
     int status = check_names(options, err);
+    if (status == 0) status = check_folder(options->output, err);
     if (status == 0) status = run_lock_take(options->output, &(struct lock_wish){.break_lock = false}, &lock, err);
     if (status == 0) status = read_all(options, archive, err);
     if (status == 0)

@@ -276,7 +276,7 @@ static int refuse_empty(int id, enum command command, struct error *err)
 {
     int row = 0;
     while (table[row].id != (enum option_id)id) row++;
-    return error_set(err, ERROR_INPUT, "--%s: the value is empty, and should be %s; see `palimpsest %s --help`",
+    return error_set(err, ERROR_INPUT, "--%s: the value is empty; give it as %s; see `palimpsest %s --help`",
                      table[row].name, table[row].value, command_name(command));
 }
 

@@ -77,17 +77,33 @@ static int model_from_results(const char *path, const struct plan *plan, struct 
     return status;
 }
 
-static int model_from_speeds(const char *path, const struct plan *plan, struct cost_model **model, struct error *err)
+/* Speeds are taken all the same: that they do not quite fit is for a person to weigh. */
+static void warn_of_speeds(const char *path, const struct speeds_source *source, const struct options *options,
+                           const struct plan *plan, bool within)
+{
+    if (strcmp(source->numerics_class, plan->numerics.class_name) != 0)
+        log_line(LOG_WARNING, "%s: was measured in numerics class %s; this sweep would run in %s", path,
+                 source->numerics_class, plan->numerics.class_name);
+    if (source->threads > 0 && source->threads != options->threads)
+        log_line(LOG_WARNING, "%s: was measured with --threads-per-rank %d; this is the plan of %d", path,
+                 source->threads, options->threads);
+    if (!within)
+        log_line(LOG_WARNING,
+                 "%s: this sweep has models narrower or wider than those measured, whose speed is taken for theirs; "
+                 "`palimpsest bench train --sweep %s` measures its own",
+                 path, options->file ? options->file : "SWEEP.yaml");
+}
+
+static int model_from_speeds(const struct options *options, const struct plan *plan, struct cost_model **model,
+                             struct error *err)
 {
     struct speed_point *point;
     int points;
-    char class_name[128];
-    TRY(speeds_read(path, &point, &points, class_name, err));
-    if (strcmp(class_name, plan->numerics.class_name) != 0)
-        log_line(LOG_WARNING, "%s: was measured in numerics class %s; this sweep would run in %s", path, class_name,
-                 plan->numerics.class_name);
+    struct speeds_source source;
+    TRY(speeds_read(options->speed_from, &point, &points, &source, err));
     *model = cost_model_create(plan, ASSUMED_FLOPS_PER_SECOND);
-    cost_model_take_speeds(*model, point, points);
+    bool within = cost_model_take_speeds(*model, point, points);
+    warn_of_speeds(options->speed_from, &source, options, plan, within);
     memory_free(point);
     return 0;
 }
@@ -97,7 +113,7 @@ int cost_model_choose(const struct options *options, const struct plan *plan, st
 {
     const char *path = options->speed_from;
     *model = NULL;
-    if (path && speeds_recognise(path)) return model_from_speeds(path, plan, model, err);
+    if (path && speeds_recognise(path)) return model_from_speeds(options, plan, model, err);
     if (path) return model_from_results(path, plan, model, err);
     *model = cost_model_create(plan, ASSUMED_FLOPS_PER_SECOND);
     return 0;
@@ -236,7 +252,8 @@ static void print_forecast(const struct plan *plan, const struct forecast *forec
     printf("predicted makespan         %s on %d rank%s; lower bound %s (%s: %s FLOP/s per rank)\n",
            format_duration(simulated->makespan, a, sizeof a), simulated->ranks, simulated->ranks == 1 ? "" : "s",
            format_duration(simulated->lower_bound, b, sizeof b),
-           forecast->assumed ? "at an assumed speed" : "at the speeds of that file",
+           forecast->assumed ? "at an assumed speed, which --speed-from replaces by a measured one"
+                             : "at the speeds of that file",
            format_count(forecast->flops_per_second, rate, sizeof rate));
     if (isnan(forecast->smallest_effect))
         printf("smallest effect            none: one seed has no spread; give axes.seed at least 2, better 5\n");

@@ -148,6 +148,16 @@ static int check_link(const struct options *options, struct error *err)
                      options->output, target);
 }
 
+/* Under each of its names another run would take a lock and checkpoints of its own. */
+static int check_one_name(const char *path, const struct stat *facts, struct error *err)
+{
+    if (facts->st_nlink < 2) return 0;
+    return error_set(err, ERROR_INPUT,
+                     "%s: is one file under %lld names (hard links), and a run would write to all of them; remove the "
+                     "other names, or copy it and name the copy",
+                     path, (long long)facts->st_nlink);
+}
+
 /* Rank 0: the tree, and a results file that fits it. */
 static int prepare_results(const struct options *options, const struct lock_wish *wish, struct session *session,
                            struct error *err)
@@ -163,6 +173,7 @@ static int prepare_results(const struct options *options, const struct lock_wish
     TRY(store_clean(options->output, err));
     if (options->fresh) TRY(remove_results(options->output, session->setup.sweep, err));
     if (stat(options->output, &facts) == 0) {
+        TRY(check_one_name(options->output, &facts, err));
         TRY(store_check(options->output, err));
         return continue_check(options->output, &session->setup, err);
     }

@@ -91,6 +91,7 @@ struct overview {
     struct numerics numerics;
     struct certificate certificate;
     bool certified;
+    struct run_at_work run;
 };
 
 static int read_numerics(struct store_reader *reader, struct numerics *numerics, struct error *err)
@@ -143,6 +144,25 @@ static void print_failures(struct store_reader *reader, const struct overview *o
     memory_free(status);
 }
 
+static const char *const run_words[] = {
+    [RUN_NONE] = "no run is at work",
+    [RUN_AT_WORK] = "at work",
+    [RUN_SILENT] = "perhaps at work, but silent",
+    [RUN_ENDED] = "no run is at work: the last one ended without a word",
+};
+
+static void print_run(const struct run_at_work *run, int left)
+{
+    char text[32];
+    if (run->state == RUN_NONE && left == 0) return;
+    printf("  %s", run_words[run->state]);
+    if (run->process != 0) printf(" (host %s, process %ld", run->host, run->process);
+    if (run->process != 0 && run->job[0] && strcmp(run->job, "none") != 0) printf(", batch job %s", run->job);
+    if (run->state == RUN_SILENT) printf(", last heard of %s ago", format_duration(run->silent, text, sizeof text));
+    printf("%s%s\n", run->process != 0 ? ")" : "",
+           run->state != RUN_AT_WORK && run->state != RUN_SILENT && left > 0 ? "; the same command goes on" : "");
+}
+
 static void print_overview(struct store_reader *reader, const char *path, const struct overview *overview)
 {
     char text[32];
@@ -150,12 +170,14 @@ static void print_overview(struct store_reader *reader, const char *path, const 
     int left = overview->count[STATUS_PENDING] + overview->count[STATUS_RUNNING];
     printf("%s: %d of %d stages done, %d failed, %d skipped, %d to go\n", path, done, overview->rows, failed,
            overview->count[STATUS_SKIPPED], left);
+    print_run(&overview->run, left);
     printf("  numerics class %s\n", overview->numerics.class_name);
     if (overview->damaged > 0) printf("  %d rows are damaged and will be computed again\n", overview->damaged);
     if (overview->last_end > 0)
         printf("  from first start to last end %s\n",
                format_duration(overview->last_end - overview->first_start, text, sizeof text));
     print_failures(reader, overview);
+    if (overview->certified && left > 0) printf("of the last run that came to its end:\n");
     if (overview->certified) print_certificate(&overview->certificate, stdout);
 }
 
@@ -181,6 +203,15 @@ static json_t *certificate_json(const struct certificate *certificate)
     return object;
 }
 
+static json_t *run_json(const struct run_at_work *run)
+{
+    static const char *const word[] = {
+        [RUN_AT_WORK] = "at work", [RUN_SILENT] = "silent", [RUN_ENDED] = "ended without a word"};
+    if (run->state == RUN_NONE) return json_null();
+    return json_pack("{s:s, s:s, s:I, s:s, s:f}", "state", word[run->state], "host", run->host, "process",
+                     (json_int_t)run->process, "job", run->job, "silent_seconds", run->silent);
+}
+
 static void print_overview_json(const struct overview *overview)
 {
     json_t *root = json_object(), *counts = json_object();
@@ -190,6 +221,7 @@ static void print_overview_json(const struct overview *overview)
     json_object_set_new(root, "by_status", counts);
     json_object_set_new(root, "numerics_class", json_string(overview->numerics.class_name));
     json_object_set_new(root, "damaged", json_integer(overview->damaged));
+    json_object_set_new(root, "run", run_json(&overview->run));
     json_object_set_new(root, "training_seconds", json_real(overview->trained));
     json_object_set_new(root, "certificate",
                         overview->certified ? certificate_json(&overview->certificate) : json_null());
@@ -212,6 +244,7 @@ int command_status(const struct options *options, struct error *err)
     TRY(store_reader_open(options->file, &reader, err));
     warn_of_damage(options->file);
     int status = read_overview(reader, &overview, err);
+    run_lock_look(options->file, &overview.run);
     if (status == 0 && options->json)
         print_overview_json(&overview);
     else if (status == 0)

@@ -166,7 +166,7 @@ static int read_shape(const json_t *shape, const char *path, int number, struct 
 }
 
 static int read_root(const json_t *root, const char *path, struct speed_point **point, int *points,
-                     char numerics_class[128], struct error *err)
+                     struct speeds_source *source, struct error *err)
 {
     const json_t *shapes = json_object_get(root, "shapes"), *class = json_object_get(root, "numerics_class");
     if (json_integer_value(json_object_get(root, MARK)) != VERSION)
@@ -181,7 +181,8 @@ static int read_root(const json_t *root, const char *path, struct speed_point **
     int count = (int)json_array_size(shapes), status = 0;
     struct speed_point *read = memory_array((size_t)count, sizeof *read);
     for (int s = 0; s < count; s++) TRY_DONE(read_shape(json_array_get(shapes, (size_t)s), path, s, &read[s], err));
-    snprintf(numerics_class, 128, "%s", json_string_value(class));
+    snprintf(source->numerics_class, sizeof source->numerics_class, "%s", json_string_value(class));
+    source->threads = (int)json_integer_value(json_object_get(json_object_get(root, "machine"), "threads"));
     *point = read;
     *points = count;
     read = NULL;
@@ -190,7 +191,8 @@ done:
     return status;
 }
 
-int speeds_read(const char *path, struct speed_point **point, int *points, char numerics_class[128], struct error *err)
+int speeds_read(const char *path, struct speed_point **point, int *points, struct speeds_source *source,
+                struct error *err)
 {
     char *text;
     size_t length;
@@ -206,7 +208,7 @@ int speeds_read(const char *path, struct speed_point **point, int *points, char 
     if (!root)
         return error_set(err, ERROR_INPUT, "%s:%d:%d: %s; measure again with `palimpsest bench train --save`", path,
                          wrong.line, wrong.column, wrong.text);
-    int status = read_root(root, path, point, points, numerics_class, err);
+    int status = read_root(root, path, point, points, source, err);
     json_decref(root);
     return status;
 }

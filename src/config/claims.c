@@ -7,7 +7,7 @@
 #define COUNT(array) ((int)(sizeof(array) / sizeof(array)[0]))
 #define CLAIM(name, axis, outcome, statistic, direction)                                                               \
     {                                                                                                                  \
-        name, axis, outcome, statistic, direction, 0.05, 0.02, 5                                                       \
+        name, axis, outcome, statistic, direction, "", 0.05, 0.02, 5                                                   \
     }
 
 /* Each hypothesis of the field as a rule; the fourth fails when anything but the loss still explains the outcome. */
@@ -17,10 +17,12 @@ static const struct claim standard_claims[] = {
     CLAIM("more_varied_forgets_less", "variety", "forgetting", "slope_per_doubling", "down"),
     CLAIM("lm_loss_is_enough", "all", "forgetting", "residual_given_lm_loss", "none"),
 };
-static const char *const claim_keys[] = {"axis",  "outcome",     "statistic",    "direction",
-                                         "alpha", "equivalence", "minimum_seeds"};
+static const char *const claim_keys[] = {"axis",    "outcome", "statistic",   "direction",
+                                         "reading", "alpha",   "equivalence", "minimum_seeds"};
 static const char *const statistics[] = {"slope_per_doubling", "last_minus_first", "residual_given_lm_loss"};
 static const char *const directions[] = {"down", "up", "none"};
+enum { EQUAL_SUCCESS, SAME_TRAINING };
+static const char *const readings[] = {"equal_success", "same_training"};
 
 /* Values of the axis that a claim can be about: 0 when there is no axis of that name. */
 static int axis_values(const struct sweep *sweep, const char *name)
@@ -47,8 +49,29 @@ static void resolve_claim(struct reader *reader, const struct claim *claim, cons
     char key[KEY_TEXT];
     snprintf(key, sizeof key, "claims.%s", claim->name);
     resolve(reader, key, node, "-",
-            "axis %s, outcome %s, statistic %s, direction %s, alpha %g, equivalence %g, minimum_seeds %d", claim->axis,
-            claim->outcome, claim->statistic, claim->direction, claim->alpha, claim->equivalence, claim->minimum_seeds);
+            "axis %s, outcome %s, statistic %s, direction %s, reading %s, alpha %g, equivalence %g, minimum_seeds %d",
+            claim->axis, claim->outcome, claim->statistic, claim->direction, claim->reading, claim->alpha,
+            claim->equivalence, claim->minimum_seeds);
+}
+
+/* Why a claim cannot be judged where the last task is learnt equally well; NULL: it can. */
+static const char *no_equal_success(const struct sweep *sweep, const struct claim *claim)
+{
+    if (!instrument_on(sweep->instruments, INSTRUMENT_FRONTIER))
+        return "it needs the instrument frontier, which is off; add it to measure";
+    if (strcmp(claim->statistic, "residual_given_lm_loss") == 0)
+        return "residual_given_lm_loss takes the outcome as it is stored; name the outcome forgetting_equal_success";
+    if (strcmp(claim->outcome, "forgetting") != 0 && strcmp(claim->outcome, "forgetting_drop") != 0)
+        return "only forgetting and forgetting_drop are read so";
+    return NULL;
+}
+
+/* A claim is read at equal success wherever that can be told from the results. */
+static void default_reading(const struct sweep *sweep, struct claim *claim)
+{
+    if (claim->reading[0]) return;
+    snprintf(claim->reading, sizeof claim->reading, "%s",
+             readings[no_equal_success(sweep, claim) ? SAME_TRAINING : EQUAL_SUCCESS]);
 }
 
 /* The default claims about what this sweep varies. */
@@ -57,7 +80,9 @@ static void add_standard(struct reader *reader)
     for (int i = 0; i < COUNT(standard_claims); i++) {
         const struct claim *claim = &standard_claims[i];
         if (strcmp(claim->axis, "all") != 0 && axis_values(reader->sweep, claim->axis) < 2) continue;
-        resolve_claim(reader, claim_add(reader, claim), NULL);
+        struct claim *added = claim_add(reader, claim);
+        default_reading(reader->sweep, added);
+        resolve_claim(reader, added, NULL);
     }
 }
 
@@ -103,6 +128,16 @@ static void read_outcome(struct reader *reader, const struct node *node, char *o
     }
 }
 
+/* After outcome and statistic, on which it depends. */
+static void read_reading(struct reader *reader, const struct node *node, struct claim *claim)
+{
+    read_word(reader, node, readings, COUNT(readings), claim->reading);
+    const char *trouble = no_equal_success(reader->sweep, claim);
+    if (node && trouble && strcmp(claim->reading, readings[EQUAL_SUCCESS]) == 0)
+        complain_node(reader, node, "equal_success: %s", trouble);
+    default_reading(reader->sweep, claim);
+}
+
 static void read_numbers(struct reader *reader, const struct node *map, struct claim *claim)
 {
     const struct node *alpha = node_get(map, "alpha"), *equivalence = node_get(map, "equivalence"),
@@ -127,6 +162,7 @@ static void read_claim(struct reader *reader, const struct entry *entry)
     read_outcome(reader, node_get(entry->value, "outcome"), claim.outcome);
     read_word(reader, node_get(entry->value, "statistic"), statistics, COUNT(statistics), claim.statistic);
     read_word(reader, node_get(entry->value, "direction"), directions, COUNT(directions), claim.direction);
+    read_reading(reader, node_get(entry->value, "reading"), &claim);
     read_numbers(reader, entry->value, &claim);
     resolve_claim(reader, claim_add(reader, &claim), entry->value);
 }

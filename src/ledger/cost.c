@@ -79,15 +79,28 @@ struct cost_model *cost_model_create(const struct plan *plan, double assumed_flo
     return model;
 }
 
-void cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points)
+static bool is_within_points(const struct speed_point *point, int points, int width)
 {
+    bool below = false, above = false;
+    for (int p = 0; p < points; p++) {
+        below |= point[p].width <= width;
+        above |= point[p].width >= width;
+    }
+    return below && above;
+}
+
+bool cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points)
+{
+    bool within = true;
     for (int c = 0; c < model->classes; c++) {
         struct class *class = &model->class[c];
         struct cell cell;
         cell_resolve(model->plan->sweep, &model->plan->facts, model->plan->stage[class->stage].cell, &cell);
         class->rates = rates_at(point, points, cell.shape.width);
         class->parameters = (double)shape_parameters(&cell.shape);
+        within &= is_within_points(point, points, cell.shape.width);
     }
+    return within;
 }
 
 void cost_model_destroy(struct cost_model **model)

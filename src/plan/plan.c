@@ -60,6 +60,7 @@ static void add_claims(struct hasher *hasher, const struct sweep *sweep)
         hasher_add_text(hasher, "outcome", claim->outcome);
         hasher_add_text(hasher, "statistic", claim->statistic);
         hasher_add_text(hasher, "direction", claim->direction);
+        hasher_add_text(hasher, "reading", claim->reading);
         hasher_add_real(hasher, "alpha", claim->alpha);
         hasher_add_real(hasher, "equivalence", claim->equivalence);
         hasher_add_integer(hasher, "minimum seeds", claim->minimum_seeds);

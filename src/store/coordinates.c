@@ -311,7 +311,7 @@ static int point_create(const struct hdf *hdf, int points)
 {
     struct coordinate coordinate = {
         .name = "point", .dimension = "point", .length = points, .units = "optimiser steps"};
-    coordinate.long_name = "last step of each point of a learning curve";
+    coordinate.long_name = "last step of each point of a learning curve; a training that ends before it ends in it";
     coordinate.integers = memory_array((size_t)points, sizeof *coordinate.integers);
     for (int i = 0; i < points; i++) coordinate.integers[i] = point_end(i);
     return create_and_reset(hdf, &coordinate);

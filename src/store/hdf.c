@@ -44,6 +44,18 @@ bool hdf_system_failed(void)
     return failed;
 }
 
+/* Where a call of the system failed HDF5 gives addresses and clocks as well; a person needs its reason only. */
+static void keep_system_reason(char *reason)
+{
+    static const char mark[] = "error message = '";
+    char *found = strstr(reason, mark);
+    if (!found) return;
+    found += sizeof mark - 1;
+    size_t length = strcspn(found, "'");
+    memmove(reason, found, length);
+    reason[length] = '\0';
+}
+
 int hdf_fail(struct error *err, const char *path, const char *format, ...)
 {
     char what[512], reason[512] = "no reason given";
@@ -54,6 +66,7 @@ int hdf_fail(struct error *err, const char *path, const char *format, ...)
     told_of_system = hdf_system_failed();
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, reason);
     H5Eclear2(H5E_DEFAULT);
+    keep_system_reason(reason);
     return error_set(err, ERROR_OUTSIDE, "%s: %s: %s", path, what, reason);
 }
 

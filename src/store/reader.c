@@ -320,6 +320,14 @@ void variable_reset(struct variable *variable)
     variable->count = 0;
 }
 
+bool store_has_variable(struct store_reader *reader, const char *name)
+{
+    hid_t dataset = H5Dopen2(reader->file, name, H5P_DEFAULT);
+    if (dataset >= 0) H5Dclose(dataset);
+    H5Eclear2(H5E_DEFAULT);
+    return dataset >= 0;
+}
+
 struct names { /* while the root is walked */
     char **name;
     size_t count, capacity;
@@ -345,6 +353,7 @@ static herr_t keep_numeric(hid_t root, const char *name, const H5L_info_t *link,
 int store_read_names(struct store_reader *reader, char ***name, int *count, struct error *err)
 {
     struct names names = {.count = 0};
+    TRY(store_check(reader->path, err)); /* HDF5 1.10 frees what it must not when it lists damaged links */
     if (H5Literate(reader->file, H5_INDEX_NAME, H5_ITER_INC, NULL, keep_numeric, &names) < 0) {
         for (size_t i = 0; i < names.count; i++) memory_free(names.name[i]);
         memory_free(names.name);

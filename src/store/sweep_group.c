@@ -77,6 +77,7 @@ static int put_claims(const struct hdf *hdf, const struct sweep *sweep)
     TRY(put_names(hdf, "sweep/claims/outcome", count, MEMBER(claim, outcome)));
     TRY(put_names(hdf, "sweep/claims/statistic", count, MEMBER(claim, statistic)));
     TRY(put_names(hdf, "sweep/claims/direction", count, MEMBER(claim, direction)));
+    TRY(put_names(hdf, "sweep/claims/reading", count, MEMBER(claim, reading)));
     TRY(hdf_put_member(hdf, "sweep/claims/alpha", H5T_NATIVE_DOUBLE, count, MEMBER(claim, alpha)));
     TRY(hdf_put_member(hdf, "sweep/claims/equivalence", H5T_NATIVE_DOUBLE, count, MEMBER(claim, equivalence)));
     return hdf_put_member(hdf, "sweep/claims/minimum_seeds", H5T_NATIVE_INT, count, MEMBER(claim, minimum_seeds));

@@ -187,6 +187,8 @@ static void every_section_arrives(void **state)
     assert_int_equal(2, sweep->claim_count);
     assert_string_equal("slope_per_doubling", sweep->claims[0].statistic);
     assert_true(sweep->claims[1].alpha == 0.01 && sweep->claims[1].minimum_seeds == 3);
+    assert_string_equal("equal_success", sweep->claims[0].reading); /* frontier is on */
+    assert_string_equal("same_training", sweep->claims[1].reading); /* asked for */
     sweep_destroy(&sweep);
 }
 

@@ -155,6 +155,12 @@ def saved_speeds_are_what_json_prints_and_plan_predicts_from_them():
     assert assumed["speed_is_assumed"] is True and plan["speed_is_assumed"] is False
     assert plan["makespan_seconds"] != assumed["makespan_seconds"]
     assert "at the speeds of that file" in palimpsest("plan", SWEEP, "--speed-from", SPEEDS).out
+    for change, words in ((("machine", {**told["machine"], "threads": 2}), "was measured with --threads-per-rank 2; this is the plan of 1"),
+                          (("shapes", [{**shape, "width": 1024} for shape in told["shapes"]]), "narrower or wider than those measured")):
+        other = FOLDER / "unlike.json"
+        other.write_text(json.dumps({**told, change[0]: change[1]}))
+        done = palimpsest("plan", SWEEP, "--speed-from", other)
+        assert done.status == 0 and done.err.count("warning") == 1 and words in done.err, done
     # A machine ten times slower takes ten times longer, but for what a stage costs beside its training.
     for shape in told["shapes"]:
         for kind in ("step", "small_step", "forward"):

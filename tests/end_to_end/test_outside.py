@@ -280,6 +280,36 @@ def a_full_disk_is_told_and_with_room_again_the_run_goes_on():
 
 
 @sentence
+def a_file_under_two_names_is_refused():
+    folder, results = subfolder("names")
+    assert run(results, "--time-limit", "300ms").status == 75
+    os.link(results, folder / "other.h5")
+    refused(run(folder / "other.h5"), f"{folder}/other.h5: is one file under 2 names (hard links)", status=2)
+    assert not (folder / "other.stages").exists()
+    (folder / "other.h5").unlink()
+    goes_on(results)
+
+
+@sentence
+def status_says_whether_a_run_is_at_work_and_whether_one_ended_without_a_word():
+    folder, results = subfolder("alive")
+    running = Running(results, None, *OFTEN)
+    running.wait_for(has_checkpoint(results))
+    os.killpg(running.process.pid, signal.SIGSTOP)  # at work, however long the questions take
+    lock = dict(line.split(" ", 1) for line in (folder / "results.h5.lock").read_text().splitlines())
+    told, words = status_of(results)["run"], palimpsest("status", results).out
+    assert told["state"] == "at work" and str(told["process"]) == lock["process"] and told["host"] == lock["host"], (told, lock)
+    assert f"at work (host {lock['host']}, process {lock['process']})" in words, words
+    os.killpg(running.process.pid, signal.SIGKILL)
+    running.process.wait()
+    assert status_of(results)["run"]["state"] == "ended without a word"
+    words = palimpsest("status", results).out
+    assert f"the last one ended without a word (host {lock['host']}, process {lock['process']}); the same command goes on" in words, words
+    goes_on(results)
+    assert status_of(results)["run"] is None and "at work" not in palimpsest("status", results).out
+
+
+@sentence
 def a_disk_that_is_mounted_to_be_read_only_is_refused():
     folder = small_disk("mounted", 16)
     shutil.copy(UNDISTURBED, folder / "results.h5")

@@ -129,7 +129,7 @@ def write(results, path, marks=(2,) * 10, reason=b"", word="0"):
         for key in ("program_version", "compiler", "numerics_class", "hash"):
             file[f"sweep/{key}"] = "of a test"
         file["sweep/numerics_version"] = numpy.array([2], dtype="i4")
-        for key in ("name", "axis", "outcome", "statistic", "direction"):
+        for key in ("name", "axis", "outcome", "statistic", "direction", "reading"):
             file[f"sweep/claims/{key}"] = [getattr(claim, key) for claim in results.claims]
         for key in ("alpha", "equivalence", "minimum_seeds"):
             file[f"sweep/claims/{key}"] = [getattr(claim, key) for claim in results.claims]

@@ -46,6 +46,7 @@ def what_the_file_says_of_itself_is_read_as_it_is():
     loaded = results_file.load(results())
     assert [claim.name for claim in loaded.claims] == ["larger_forgets_less", "longer_forgets_less", "more_varied_forgets_less",
                                                        "lm_loss_is_enough"]
+    assert loaded.claims[0].reading == "same_training", "the frontier was off"
     assert loaded.claims[0].minimum_seeds == 5 and loaded.claims[3].statistic == "residual_given_lm_loss"
     assert loaded.tasks["tense"].classes == 2 and loaded.tasks["tense"].items == 64 and loaded.tasks["tense"].chance == 0.5
     assert list(loaded.statuses) == ["done"] and loaded.certificates[0]["stages_done"] == loaded.statuses["done"]

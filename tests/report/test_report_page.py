@@ -111,6 +111,7 @@ def with_instruments(number=3):
         data[name] = (dims, 0.5 + 0.1 * random.random([data.sizes[d] for d in dims]), {"units": "1", **attributes})
     add("pretrained_probe_accuracy_last", (*models, "layer", "probed"))
     add("second_probe_accuracy_last", (*cells, "layer", "probed"))
+    add("first_probe_accuracy_last", (*models[:3], "task", "seed", "layer", "probed"))
     add("second_cka_mean", (*cells, "layer"))
     add("second_rsa_mean", (*cells, "layer"))
     add("relearnt_recovery_accuracy", (*cells, "frontier_point"))
@@ -171,8 +172,35 @@ def sections_appear_with_their_instruments_also_with_one_nobody_has_named():
     assert {"layers", "learning-and-recovery", "tasks", "stability", "other-instruments"} <= set(page.sections), page.sections
     names = {path.stem for path in (HERE / "instruments-report-figures").iterdir()}
     assert {"frontier", "representations", "probed_tasks", "recovery", "relearnt_savings", "transfer", "along",
-            "forgetting_at_equal_success"} <= names, names
+            "forgetting_at_equal_success", "probes_of_first"} <= names, names
+    assert "Dotted: chance, 1 / classes (0.5)" in page.text
     assert "at the best success on B that all reach" in page.text
+
+
+@sentence
+def what_a_page_has_no_room_for_is_named():
+    results = with_instruments()
+    cells = results.data["forgetting"].dims
+    few = results.data.isel(variety=[0], pair=[0])
+    results.data = few.assign({f"anew_{n:02}_steps": (cells, few["forgetting"].values, {"units": "steps"}) for n in range(100)})
+    pictures = figures_instruments.scalars(results)
+    drawn, last = [picture.name for picture in pictures], pictures[-1].caption
+    left = [name for name in results.data.data_vars if name.startswith("anew_") and name not in drawn]
+    assert left and all(name in last for name in left) and not any(name in last for name in drawn[:-1]), last
+
+
+@sentence
+def what_is_read_of_the_first_task_after_the_second_is_what_the_probes_for_it_say():
+    results = with_instruments()
+    data = results.data
+    shown = figures_instruments.of_first_probed(data, "second_probe_accuracy_last")
+    for place, pair in enumerate(data["pair"].values):
+        expected = data["second_probe_accuracy_last"].sel(pair=pair, probed=str(pair).split(">")[0])
+        numpy.testing.assert_array_equal(shown.isel(pair=place).transpose(*expected.dims).values, expected.values)
+    after_first = figures_instruments.of_first_probed(data, "first_probe_accuracy_last")
+    expected = data["first_probe_accuracy_last"].sel(task="tense", probed="tense")
+    place = next(place for place, pair in enumerate(data["pair"].values) if str(pair).startswith("tense>"))
+    numpy.testing.assert_array_equal(after_first.isel(pair=place).transpose(*expected.dims).values, expected.values)
 
 
 @sentence
@@ -285,11 +313,39 @@ def an_empty_sweep_and_one_in_which_all_failed_say_so():
 
 @sentence
 def a_page_that_cannot_be_written_is_another_exit_status_and_wrong_options_are_explained():
-    done = report(HERE / "sound.h5", "-o", HERE / "sound.h5" / "inside.html")
+    folder = HERE / "closed"
+    (folder / "page-figures").mkdir(parents=True)
+    (folder / "page-figures" / "forgetting.svg").mkdir()
+    done = report(HERE / "sound.h5", "-o", folder / "page.html")
     assert done.status == 3 and "cannot be written" in done.err and "Traceback" not in done.err, done
     assert report().status == 2 and report("--no-such-option").status == 2
     helped = report("--help")
     assert helped.status == 0 and helped.out.startswith("usage: tools/report") and "refuses what must not" in " ".join(helped.out.split())
+
+
+@sentence
+def nothing_but_a_page_is_written_over_and_no_folder_is_made():
+    mine, fifo = HERE / "mine.txt", HERE / "fifo"
+    mine.write_text("mine")
+    os.mkfifo(fifo)
+    before = (HERE / "sound.h5").read_bytes()
+    for path, words in ((HERE / "sound.h5", "is no page"), (mine, "is no page"), (fifo, "is no regular file"), (HERE, "is no regular file"),
+                        (HERE / "nowhere" / "page.html", "there is no folder")):
+        done = report(HERE / "sound.h5", "-o", path)
+        assert done.status == 2 and words in done.err and str(path) in done.err and not done.out, done
+    assert (HERE / "sound.h5").read_bytes() == before and mine.read_text() == "mine" and not (HERE / "nowhere").exists()
+    refused = report(".")
+    assert refused.status == 2 and "Traceback" not in refused.err, refused
+
+
+@sentence
+def a_reader_that_has_seen_enough_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-B", "-m", "palimpsest_report", HERE / "sound.h5", "-o", HERE / "piped.html"], stdout=writing,
+                          stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    os.close(writing)
+    assert done.returncode == 0 and done.stderr == "" and (HERE / "piped.html").exists(), done
 
 
 # ---- two sweeps ----

@@ -196,6 +196,9 @@ def the_programs_own_reading_at_equal_success_decides_where_it_is_stored():
     found = judged(results, SIZE)
     assert found.evidence.estimates[0].reading.name == outcomes.EQUAL
     assert found.evidence.estimates[0].interval.high < 0 < estimate(found, outcomes.PLAIN).interval.low
+    wanted = judged(results, replace(SIZE, reading="same_training"))
+    assert wanted.evidence.estimates[0].reading.name == outcomes.PLAIN and outcomes.PLAIN in wanted.sentence, wanted.sentence
+    assert estimate(wanted, outcomes.EQUAL).values is not None, "the other one is told as well"
     named = judged(results, replace(SIZE, outcome="forgetting_equal_success"))
     assert [e.reading.name for e in named.evidence.estimates] == [outcomes.EQUAL] and named.verdict == "supported"
 

@@ -10,7 +10,7 @@ static const char yaml[] = "name: fixture # gr\u00fcn\n";
 static char tasks[TASKS][NAME_MAX_BYTES] = {"tense", "topic", "agreement"};
 static struct sequence sequences[] = {{2, {0, 1}}, {2, {1, 0}}, {3, {2, 0, 1}}};
 static struct claim claims[] = {
-    {"larger_forgets_less", "size", "forgetting", "slope_per_doubling", "down", 0.05, 0.02, 5}};
+    {"larger_forgets_less", "size", "forgetting", "slope_per_doubling", "down", "same_training", 0.05, 0.02, 5}};
 static const struct task_facts task_facts[TASKS] = {
     {.name = "tense",
      .classes = 2,

@@ -4,13 +4,14 @@ import os
 import sys
 from pathlib import Path
 
+import palimpsest_results
 from palimpsest_results import ResultsError
 from . import compare, figures_answer, figures_instruments, laws, page, results_file, verdicts
 
 DESCRIPTION = """Makes one self-contained HTML page of a results file, with verdicts, figures and their uncertainty, and the
 same figures as SVG and PNG in a folder beside it.  With two files it puts two sweeps side by side, and refuses what must not
 be mixed.  Works on a sweep that is still running."""
-EXITS = "exit: 0 the page is written; 2 the file cannot be used, and why is said; 3 the page cannot be written"
+EXITS = "exit: 0 the page is written; 2 the file cannot be used, or the page must not be put there, and why is said; 3 the page cannot be written"
 
 
 def options_of(arguments):
@@ -52,18 +53,29 @@ def report_two(a, b, path):
 
 def main(arguments):
     options = options_of(arguments)
-    path = page_path(options)
     try:
+        palimpsest_results.check(options.results)
+        path = page_path(options)
+        wrong = page.refusal(path)
+        if wrong:
+            raise ResultsError(wrong)
         results = results_file.load(options.results)
         lines = report_two(results, results_file.load(options.other), path) if options.other else report_one(results, path)
     except ResultsError as error:
         print(f"tools/report: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"tools/report: {error.filename or path}: cannot be written or read: {error.strerror or error}", file=sys.stderr)
+        print(f"tools/report: {error.filename or options.results}: cannot be written or read: {error.strerror or error}", file=sys.stderr)
         return 3
-    print("\n".join(lines))
-    print(f"\nThe page is    {path}\nits figures in {figures_folder(path)}{os.sep}")
+    return tell([*lines, "", f"The page is    {path}", f"its figures in {figures_folder(path)}{os.sep}"])
+
+
+def tell(lines):
+    """0, also where whoever reads has seen enough (a pipe to head)."""
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -4,6 +4,7 @@ Colours are safe for colour-blind readers and differ in lightness; every line al
 in grey is read as well.
 """
 import math
+import re
 from dataclasses import dataclass
 
 import matplotlib
@@ -140,6 +141,27 @@ def dress_axis(axes, data, axis):
     axes.set_xlim(x.min() - margin, x.max() + margin)
 
 
+BOUNDS = [(r"forgetting(_equal_success)?|.*_control_forgetting", -0.25, 1.25),
+          (r".*rsa.*", -1.03, 1.03), (r".*(accuracy|cka|probe_of_A|class_overlap|failed_run|censored).*", -0.02, 1.03)]
+IS_ACCURACY = re.compile(r".*(accuracy|probe_of_A).*")
+
+
+def bounds_of(name):
+    """What a quantity cannot leave, or hardly does, as (least, most) for cut_bars; nothing where it can be any number."""
+    return next(((least, most) for pattern, least, most in BOUNDS if re.fullmatch(pattern, str(name))), ())
+
+
+def mark_chance(panels, results, name):
+    """Dotted lines where guessing is right, one for each number of classes in the sweep; what the caption says of them."""
+    levels = sorted({task.chance for task in results.tasks.values()}) if IS_ACCURACY.fullmatch(str(name)) else []
+    for panel in panels:
+        for level in levels:
+            panel.axhline(level, color="#777777", linewidth=0.9, linestyle=":", zorder=0)
+    if not levels:
+        return ""
+    return f" Dotted: chance, 1 / classes ({', '.join(f'{level:.3g}' for level in levels)})."
+
+
 def cut_bars(panels, least=None, most=None):
     """Limits of a shared y, so that bars over two or three seeds do not squeeze everything else; the means are always inside.
 
@@ -151,6 +173,8 @@ def cut_bars(panels, least=None, most=None):
     means = means[numpy.isfinite(means)]
     span = max(means.max() - means.min(), 0.1 * abs(means).max()) if len(means) else 0
     if span == 0:  # nothing, or zero throughout: no span to go by
+        if least is not None and len(means):
+            panels[0].set_ylim(least - 0.04, most + 0.04)
         return False
     least, most = (means.min() - 1.5 * span if least is None else least), (means.max() + 1.5 * span if most is None else most)
     now = panels[0].get_ylim()

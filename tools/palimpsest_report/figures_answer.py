@@ -8,8 +8,8 @@ from matplotlib.transforms import blended_transform_factory
 import palimpsest_results
 from . import laws, outcomes, verdicts
 from .verdicts import plural
-from .figures import (COLOURS, MAP, Picture, axis_word, blank_unused, cut_bars, draw_panel, interval_words, labels_along,
-                      legend_above, lines_for, look_of, row_of_panels, short, unit_word, varied_axes, words_of)
+from .figures import (COLOURS, MAP, Picture, axis_word, blank_unused, bounds_of, cut_bars, draw_panel, interval_words, labels_along,
+                      legend_above, lines_for, look_of, mark_chance, row_of_panels, short, unit_word, varied_axes, words_of)
 
 WORDS = {"forgetting": "forgetting: share of what was\nlearnt of A that is gone", "forgetting_drop": "drop of accuracy on A",
          "forgetting_loss_rise": "rise of the loss on A (nats)"}
@@ -36,14 +36,15 @@ def by_axes(results, name, section, title, read, ylabel, lead, learnt=False):
     panels[0, 0].set_ylabel(ylabel if "\n" in ylabel else textwrap.fill(ylabel, 34))
     if learnt:
         panels[1, 0].set_ylabel("share of cells in which\nA was learnt at all")
-    cut = cut_bars(list(panels[0]), *((-0.25, 1.25) if read(None).name in outcomes.SHARES else ()))
+    cut = cut_bars(list(panels[0]), *bounds_of(read(None).name))
+    chance = mark_chance(panels[0], results, read(None).name)
     for panel in panels[0]:
         panel.axhline(0, color="#888888", linewidth=0.8, zorder=0)
     held = "Each panel averages over every axis it does not show"
     held += ", untrained models left out where it does not show the amount. " if "tokens" in axes else ". "
     few = " Hollow points rest on fewer seeds than the fullest one; with fewer than two seeds there is no bar." if seeds > 1 else ""
     apart = " Untrained models (none) stand apart: they are a control, not a point on the curve." if "tokens" in axes else ""
-    apart += " Bars that leave the panel are cut." if cut else ""
+    apart += chance + (" Bars that leave the panel are cut." if cut else "")
     omitted = f" {hidden} lines between those shown are left out." if hidden else ""
     return Picture(name, section, title, f"{lead} {held}{interval_words(seeds)}.{few}{apart}{omitted}", figure)
 

@@ -1,14 +1,16 @@
 """Figures of the instruments: each appears when its variables are in the file.  Variables are found by what their names say
 and by their dimensions, so that an instrument that is added later is drawn as well."""
 import re
+from dataclasses import replace
 
 import numpy
+import xarray
 from matplotlib.ticker import MaxNLocator
 
 import palimpsest_results
 from . import outcomes
-from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, chosen_levels, cut_bars, draw_line, labels_along,
-                      legend_beside, look_of, row_of_panels, unit_word, words_of)
+from .figures import (COLOURS, DASHES, MAP, MARKERS, Picture, blank_unused, bounds_of, chosen_levels, cut_bars, draw_line, labels_along,
+                      legend_beside, look_of, mark_chance, row_of_panels, unit_word, words_of)
 from .figures_answer import by_axes
 
 STAGES = ["initial", "pretrained", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
@@ -109,7 +111,13 @@ def others_along(results):
     taken = re.compile(r".*(curve_loss|recovery|relearn|frontier|lm_floor|status|looks|block_items).*")
     names = [name for name in map(str, results.data.data_vars) if not taken.fullmatch(name)
              and along_of(results, name) not in (None, "domain", "layer", "point", "task", "probed")]
-    return rows_of_curves(results, names[:MOST_SCALARS], "along", "Other instruments", "Measured along a dimension of their own", "")
+    return rows_of_curves(results, names[:MOST_PANELS], "along", "Other instruments", "Measured along a dimension of their own",
+                          not_drawn(names[MOST_PANELS:]))
+
+
+def not_drawn(names):
+    """What a caption says of variables that are left out, so that a page of a large sweep stays one."""
+    return f"Not drawn (palimpsest summary --metric NAME shows them): {', '.join(names)}." if names else ""
 
 
 def along_of(results, name):
@@ -123,7 +131,7 @@ def rows_of_curves(results, names, picture, section, title, lead):
         return []
     across = min(len(names), 3)
     figure, panels = row_of_panels(across, -(-len(names) // across), width=3.5, height=2.8)
-    seeds = 0
+    seeds, chance = 0, ""
     for panel, name in zip(panels.ravel(), names):
         along, data = along_of(results, name), results.data
         lines = "size" if data.sizes.get("size", 0) > 1 and "size" in data[name].dims else None
@@ -131,12 +139,13 @@ def rows_of_curves(results, names, picture, section, title, lead):
         panel.set_title(words_of(name), fontsize=8.5)
         panel.set_xlabel("optimiser steps" if looks_of(results, name, along) is not None else step_word(data, along))
         panel.set_ylabel(words_of(re.search(r"(lm_)?[^_]+$", name).group()) + unit_word(data, name), fontsize=8)
-        cut_bars([panel])
+        cut_bars([panel], *bounds_of(name))
+        chance = mark_chance([panel], results, name) or chance
         if panel is panels[0, -1]:
             legend_beside(panel, lines)
     blank_unused(panels, len(names))
     return [Picture(picture, section, title, f"{lead} Untrained models left out. n = {seeds} seeds; bands: 95 % t intervals over "
-                    "seeds, cut where they leave the panel.".strip(), figure)]
+                    f"seeds, cut where they leave the panel.{chance}".strip(), figure)]
 
 
 def looks_of(results, name, along):
@@ -262,7 +271,7 @@ LAYERED = {  # picture: title, (pattern of names, words)
     "weights": ("Weights and gradients, layer by layer",
                 [(r".*displacement", "distance from pretrained\nweights (relative)"), (r".*gradient_norm", "norm of the gradient")]),
     "mediators": ("Mediators, layer by layer", [(r"(?!.*(probe|cka|rsa|displacement|gradient_norm)).*", "")])}
-MOST_ROWS = 6
+MOST_ROWS, MOST_PANELS, MOST_SCALARS = 6, 36, 96
 
 
 def layers(results):
@@ -275,7 +284,35 @@ def layers(results):
             rows += split_by_kind(found, word)
         for part in range(0, len(rows), MOST_ROWS):
             pictures.append(layer_picture(results, f"{name}{part // MOST_ROWS + 1 if part else ''}", title, rows[part:part + MOST_ROWS]))
-    return pictures
+    return pictures + probes_of_first(results)
+
+
+def probes_of_first(results):
+    """Whether the first task of each pair can still be read off the layers once the second is learnt."""
+    data, made, rows = results.data, {}, []
+    for kind, word in KINDS.items():
+        for stage in STAGES[1:4]:
+            array = of_first_probed(data, f"{stage}_probe_accuracy_{kind}")
+            if array is not None and has_values(array):
+                made[f"{stage}_probe_of_A_{kind}"] = array
+        own = [name for name in made if name.endswith(kind)]
+        rows += [(f"probe for A: accuracy\n{word}", own)] if own else []
+    if not rows:
+        return []
+    return [layer_picture(replace(results, data=data.assign(made)), "probes_of_first",
+                          "Can A still be read off the layers once B is learnt?", rows)]
+
+
+def of_first_probed(data, name):
+    """Of the accuracies of probes for every task those for the first task of each pair [pair]; None without them."""
+    if name not in data or "probed" not in data[name].dims or "pair_first" not in data.coords:
+        return None
+    known, first = ([str(task) for task in data[tasks].values] for tasks in ("probed", "pair_first"))
+    array = outcomes.of_first_task(data, name, data["forgetting"].expand_dims(["layer", "probed"]))
+    if array is None or not set(first) <= set(known):
+        return None
+    pairs = {"pair": xarray.DataArray(range(len(first)), dims="pair")} if "pair" in array.dims else {}
+    return array.isel(probed=xarray.DataArray([known.index(task) for task in first], dims="pair"), **pairs)
 
 
 def layer_picture(results, name, title, rows):
@@ -283,14 +320,15 @@ def layer_picture(results, name, title, rows):
     columns = chosen_levels(data.sizes["size"]) if sized else [None]
     columns = columns if len(columns) <= 4 else [columns[0], columns[len(columns) // 2], columns[-1]]
     figure, panels = row_of_panels(len(columns), len(rows), width=2.7, height=1.75, sharey="row")
-    seeds = 0
+    seeds, chance = 0, ""
     for row, (word, names) in enumerate(rows):
         for column, at in enumerate(columns):
             seeds = max(seeds, layer_panel(panels[row, column], results, names, at))
             if row == 0 and sized:
                 panels[row, column].set_title(labels_along(data, "size")[at])
         panels[row, 0].set_ylabel(word, fontsize=8)
-        cut_bars(list(panels[row]))
+        cut_bars(list(panels[row]), *bounds_of(names[0]))
+        chance = mark_chance(panels[row], results, names[0]) or chance
         stages = [stage_of(name)[0] for name in names]
         if any(stages) and (row == 0 or stages != [stage_of(name)[0] for name in rows[row - 1][1]]):
             legend_beside(panels[row, -1], "stage")
@@ -299,7 +337,7 @@ def layer_picture(results, name, title, rows):
     return Picture(name, "Layers", title,
                    f"Mean over pretrained models, pairs, tasks and variety, from the embedding to the final norm. n = {seeds} seeds; bars: 95 % "
                    "t intervals over seeds, cut where they leave the panel. Measured after the stage named (gradients: during it)."
-                   f"{beside}", figure)
+                   f"{beside}{chance}", figure)
 
 
 KINDS = {"last": "last token", "mean": "mean over tokens"}
@@ -433,7 +471,6 @@ SECTION_OF = [(r".*(saving|recovery|relearn|frontier).*", "Learning and recovery
               (r"transfer|alone_.*|joint_.*|intransigence", "Tasks")]
 DRAWN = re.compile(r"(%s)_(accuracy|loss|log_odds|lm_rise|lm_progress_lost|lm_loss|failed_run)(_\w+)?|forgetting.*|backward_transfer"
                    r"|status.*|.*_looks|lm_floor|domain_.*|.*_loss(_\w+)?" % "|".join(STAGES))
-MOST_SCALARS = 36
 
 
 def scalars(results):
@@ -447,7 +484,11 @@ def scalars(results):
         picture = by_axes(results, name, section, sentence_case(words_of(name)), lambda axis: array, meaning(results.data, name),
                           f"{sentence(array.attrs.get('long_name', ''))}n = {int(array.notnull().sum())} values.")
         pictures += [picture] if picture else []
-    return pictures[:MOST_SCALARS]
+    if len(pictures) > MOST_SCALARS:
+        kept = pictures[:MOST_SCALARS]
+        kept[-1].caption += " " + not_drawn([picture.name for picture in pictures[MOST_SCALARS:]])
+        return kept
+    return pictures
 
 
 def sentence_case(words):

@@ -137,6 +137,11 @@ def plain(results, outcome):
     return results.once(("plain", outcome), make)
 
 
+def reading_word(outcome):
+    """Of an outcome taken as it is stored."""
+    return "" if outcome.endswith("equal_success") else f" {PLAIN}"
+
+
 def without_axis(results, outcome):
     """The readings that are the same whatever axis a claim is about, the plain one first."""
     data, array = results.data, plain(results, outcome)
@@ -153,12 +158,13 @@ def without_axis(results, outcome):
                     if reading is not None]
 
 
-def readings(results, outcome, axis):
-    """Every reading this file allows of an outcome; the first is the default one that a verdict is passed on: at equal
-    success on B where the frontier was measured, else after the same training on B."""
+def readings(results, outcome, axis, wanted=""):
+    """Every reading this file allows of an outcome; the first is the one that a verdict is passed on: at equal success on B
+    where the frontier was measured and the claim does not want same_training, else after the same training on B."""
     found = results.once(("readings", outcome), lambda: without_axis(results, outcome))
     equal = [at_stored_success(results, outcome), at_common_success(results, outcome, axis)]
-    return [reading for reading in equal if reading is not None] + found
+    equal = [reading for reading in equal if reading is not None]
+    return found + equal if wanted == "same_training" else equal + found
 
 
 def at_stored_success(results, outcome):

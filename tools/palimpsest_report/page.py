@@ -71,7 +71,7 @@ def figure_html(picture, svg):
 
 def write_figures(pictures, folder):
     """Each picture as NAME.svg and NAME.png in the folder; returns the SVG of each by name."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     svgs = {}
     for picture in pictures:
         svgs[picture.name] = svg_of(picture.figure)
@@ -110,6 +110,8 @@ def rule_words(claim):
            "last_minus_first": f"{claim.outcome} {wanted} from one end of {claim.axis} to the other",
            "residual_given_lm_loss": f"given the language-modelling loss, {claim.outcome} {wanted} with "
                                      f"{'anything' if claim.axis == 'all' else claim.axis}"}[claim.statistic]
+    how += {"equal_success": ", read where B is learnt equally well", "same_training": ", read after the same training on B"}.get(
+        claim.reading if not claim.outcome.endswith("equal_success") else "", "")
     return f"{how}; α = {claim.alpha:g} after Holm, none: within ±{claim.equivalence:g}, at least {claim.minimum_seeds} seeds"
 
 
@@ -214,7 +216,7 @@ def document(title, lead, sections):
     named = [(name, section_html(name, parts)) for name, parts in sections.items()]
     named = [(name, body) for name, body in named if body]
     links = " ".join(f'<a href="#{anchor(name)}">{escape(name)}</a>' for name, _ in named)
-    return (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+    return (f'{BEGINS}\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
             f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><style>{STYLE}</style></head>\n<body>\n'
             f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n<nav>{links}</nav>\n{"".join(body for _, body in named)}'
             "</body></html>\n")
@@ -230,6 +232,23 @@ def report_html(results, judgements, found_laws, pictures, svgs):
     sections["The run"].append(certificate_html(results))
     return document(f"{results.name}: what is left of the first task?",
                     f"{os.path.basename(results.path)}: {state_sentence(results)}", sections)
+
+
+BEGINS = "<!DOCTYPE html>"
+
+
+def refusal(path):
+    """Why a page must not be put at a path, before anything is computed; empty where it may."""
+    if not path.parent.is_dir():
+        return f"{path}: there is no folder {path.parent}; create it first"
+    if not path.exists() and not path.is_symlink():
+        return ""
+    if not path.is_file():
+        return f"{path}: is no regular file; name another with -o"
+    with open(path, "rb") as file:
+        if file.read(len(BEGINS)) != BEGINS.encode():
+            return f"{path}: is there already and is no page of a report; name another with -o"
+    return ""
 
 
 def write(path, words):

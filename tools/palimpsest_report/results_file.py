@@ -21,6 +21,7 @@ class Claim:
     outcome: str
     statistic: str      # slope_per_doubling, last_minus_first, residual_given_lm_loss
     direction: str      # down, up, none
+    reading: str = ""   # equal_success, same_training; empty in files that do not say: equal success where it was measured
     alpha: float = 0.05
     equivalence: float = 0.02  # in units of the outcome, per doubling for slopes
     minimum_seeds: int = 5
@@ -101,7 +102,7 @@ def read_claims(group):
     rows = len(columns.get("name", []))
     claims = []
     for row in range(rows):
-        words = {name: text(columns[name][row]) for name in ("name", "axis", "outcome", "statistic", "direction")}
+        words = {name: text(columns[name][row]) for name in ("name", "axis", "outcome", "statistic", "direction", "reading") if name in columns}
         claims.append(Claim(**words, alpha=float(columns["alpha"][row]), equivalence=float(columns["equivalence"][row]),
                             minimum_seeds=int(columns["minimum_seeds"][row])))
     return claims

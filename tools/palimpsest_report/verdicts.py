@@ -1,6 +1,6 @@
 """From the rule in the file to a verdict: supported, contradicted, non-monotone or undecided, with the reason.
 
-For each claim, on its default reading (outcomes.readings):
+For each claim, on the reading that it asks for (outcomes.readings):
   1. fewer seeds than the rule asks for, or fewer than two usable points: undecided;
   2. the curve turns (statistics.find_turn), some stretch of it steeper than +-equivalence: non-monotone;
   3. at the levels of another axis the effect has opposite signs, each beyond chance and one of them beyond +-equivalence:
@@ -187,7 +187,7 @@ def fellows_of(results, claim, reading, level):
     for measure in outcomes.MEASURES if claim.outcome in outcomes.MEASURES else []:
         if measure == claim.outcome or measure not in results.data:
             continue
-        alike = outcomes.readings(results, measure, claim.axis)[0]
+        alike = outcomes.readings(results, measure, claim.axis, claim.reading)[0]
         if (alike.name in AT_EQUAL) == (reading.name in AT_EQUAL):
             found.append((measure, statistics.estimate(per_seed(lines_of(results, alike.array, claim)), level)))
     return found
@@ -219,7 +219,7 @@ def evidence_of(results, claim):
     evidence.trouble = trouble_of(results, data[claim.outcome], claim)
     if evidence.trouble:
         return evidence
-    for reading in outcomes.readings(results, claim.outcome, claim.axis):
+    for reading in outcomes.readings(results, claim.outcome, claim.axis, claim.reading):
         if not trouble_of(results, reading.array, claim):
             lines = lines_of(results, reading.array, claim)
             values = per_seed(lines)
