@@ -46,6 +46,7 @@ int bench_train_check(const struct bench_shape *shape, struct error *err);
 
 /* A sweep of `stages` last fine-tunings, or the next number that fills its grid, which hang on three other stages: what
  * passes through the ranks is rows and marks, not checkpoints.  YAML, memory_free. */
+#define BENCH_SCHEDULE_NAME "bench-schedule" /* of that sweep */
 char *bench_schedule_sweep(int stages);
 struct bench_stage {
     unsigned instruments; /* of the sweep */

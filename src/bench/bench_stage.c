@@ -24,7 +24,7 @@ char *bench_schedule_sweep(int stages)
     CHECK(stages > 0, "%d stages", stages);
     int rates = (int)ceil(sqrt(stages)), decays = (stages + rates - 1) / rates;
     char *rate = labels(rates), *decay = labels(decays);
-    char *yaml = memory_format("name: bench-schedule\n"
+    char *yaml = memory_format("name: " BENCH_SCHEDULE_NAME "\n"
                                "world: {kind: grammar, domains: 1, task_domains: 1}\n"
                                "tasks: [tense, topic]\n"
                                "model: {layers: 1, width: 8, heads: 1, context: 32}\n"

@@ -29,6 +29,11 @@ static void print_line(const struct progress *progress)
     char elapsed[32], remaining[32], failed[48] = "";
     if (progress->counts.failed > 0)
         snprintf(failed, sizeof failed, ", %d failed, %d skipped", progress->counts.failed, progress->counts.skipped);
+    if (ended(&progress->counts) == progress->stages) {
+        fprintf(stderr, "palimpsest: all %d stages have ended%s, %s\n", progress->stages, failed,
+                format_duration(progress->elapsed, elapsed, sizeof elapsed));
+        return;
+    }
     fprintf(stderr, "palimpsest: %d of %d stages ended%s, %d running, %s, about %s to go\n", ended(&progress->counts),
             progress->stages, failed, progress->counts.running,
             format_duration(progress->elapsed, elapsed, sizeof elapsed),

@@ -162,7 +162,12 @@ static int recompute(const struct options *options, struct verifier *verifier, i
 static int verify(const struct options *options, struct verifier *verifier, struct setup *setup, struct error *err)
 {
     const struct archive *archive = verifier->archive;
-    int count = 0, committed = 0, different = 0;
+    int count = 0, committed = 0, different = 0, written = 0;
+    if (options->stages > 0 && strcmp(archive->origin.name, BENCH_SCHEDULE_NAME) == 0)
+        return error_set(err, ERROR_INPUT,
+                         "%s: is what bench schedule wrote: its stages did nothing, so none can be computed again; "
+                         "--stages 0 compares its checksums",
+                         options->file);
     TRY(checkpoint_look(options->file, note_file, verifier, err));
     int rows = tell_damaged_rows(archive), states = tell_damaged_checkpoints(verifier);
     bool strays = tell_strays(archive);
@@ -177,9 +182,13 @@ static int verify(const struct options *options, struct verifier *verifier, stru
         verifier->state = memory_array((size_t)setup->plan->rows, sizeof(struct state *));
         TRY(recompute(options, verifier, &count, &committed, &different, err));
     }
-    printf("%s: %d rows (%d damaged) and %zu checkpoints (%d damaged) by checksum; %d stages computed again: %d equal, "
-           "%d different\n",
-           options->file, archive->plan->rows, rows, verifier->files, states, count, count - different, different);
+    char of[32] = "";
+    for (int r = 0; r < archive->plan->rows; r++) written += archive->status[r] != STATUS_PENDING;
+    if (written < archive->plan->rows) snprintf(of, sizeof of, "%d of ", written);
+    printf(
+        "%s: %s%d rows (%d damaged) and %zu checkpoints (%d damaged) by checksum; %d stages computed again: %d equal, "
+        "%d different\n",
+        options->file, of, archive->plan->rows, rows, verifier->files, states, count, count - different, different);
     return strays || rows + states + different > 0;
 }
 

@@ -213,13 +213,15 @@ static int read_block(int descriptor, const char *path, struct block *block, str
     TRY(find_block(descriptor, path, (uint64_t)facts.st_size, block, &found, err));
     if (!found)
         return error_set(err, ERROR_OUTSIDE,
-                         "%s: is no results file of palimpsest, or is cut short or damaged.  Name another with -o, put "
-                         "a copy of it in its place, or remove it",
+                         "%s: is no results file of palimpsest, or is cut short or damaged.  Name another, restore it "
+                         "from a backup, or move it away: what its checkpoints hold is not computed again",
                          path);
     if (block->length == (uint64_t)facts.st_size) return block->version == SEAL_VERSION ? 0 : damaged(path, err);
-    return error_set(err, ERROR_OUTSIDE,
-                     "%s: is cut short, or another program has added to it: it has %lld bytes, %llu were written", path,
-                     (long long)facts.st_size, (unsigned long long)block->length);
+    return error_set(
+        err, ERROR_OUTSIDE,
+        "%s: is cut short, or another program has added to it: it has %lld bytes, %llu were written.  Restore it "
+        "from a backup, or move it away: what its checkpoints hold is not computed again",
+        path, (long long)facts.st_size, (unsigned long long)block->length);
 }
 
 static bool stretches_fit(const struct seal *seal, uint64_t length)

@@ -76,6 +76,15 @@ def a_file_that_is_named_stays_and_holds_a_row_of_every_stage():
 
 
 @sentence
+def what_it_wrote_is_not_computed_again():
+    results = FOLDER / "not again.h5"
+    assert scheduled("--stages", 20, "-o", results).status == 0
+    refused = palimpsest("verify", results)
+    assert refused.status == 2 and "bench schedule wrote" in refused.err and not refused.out, refused
+    assert palimpsest("verify", results, "--stages", 0).status == 0
+
+
+@sentence
 def a_file_that_is_there_is_refused_and_kept():
     there = FOLDER / "mine.h5"
     for kept, ranks in ((there, 3), (FOLDER / "new.h5.sweep.yaml", None)):
