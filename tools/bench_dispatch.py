@@ -55,7 +55,10 @@ def run(given, command):
                           check=False)
     if done.returncode != 0:
         raise SystemExit(f"bench_dispatch: {' '.join(command)} ended with {done.returncode}")
-    return json.loads(done.stdout)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise SystemExit(f"bench_dispatch: {' '.join(command)} does not print what a benchmark prints") from None
 
 
 def run_ours(given):

@@ -43,6 +43,32 @@ axes: {{tokens: [{short}, {long}], pair: [[one, two]], seed: 1}}
 {measure}"""
 
 
+def shape_of(text):
+    parts = text.split("-")
+    if len(parts) != 5 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not five whole numbers such as {SHAPES[0]}")
+    return text
+
+
+def ranks_of(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def planned(program, sweep):
+    try:
+        done = subprocess.run([program, "plan", sweep, "--json"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        sys.exit(f"bench_memory.py: {program}: {error.strerror}")
+    if done.returncode != 0:
+        sys.exit(f"bench_memory.py: {program} plan {sweep.name}: exit status {done.returncode}\n{done.stderr}")
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        sys.exit(f"bench_memory.py: {program} plan --json does not say what a palimpsest says")
+
+
 def write_data(folder):
     draw = random.Random(1)
     word = lambda: "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 8)))
@@ -100,8 +126,8 @@ def farthest(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
-    parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="LAYERS-WIDTH-HEADS-CONTEXT-BATCH")
-    parser.add_argument("--ranks", nargs="+", type=int, default=[1, 3])
+    parser.add_argument("--shapes", nargs="+", type=shape_of, default=SHAPES, metavar="LAYERS-WIDTH-HEADS-CONTEXT-BATCH")
+    parser.add_argument("--ranks", nargs="+", type=ranks_of, default=[1, 3])
     parser.add_argument("--measure", nargs="+", default=[], metavar="INSTRUMENT", help="switched on in the sweep")
     parser.add_argument("--launcher", default="mpirun")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures there")
@@ -114,7 +140,7 @@ def main():
         write_data(folder)
         for shape in given.shapes:
             sweep = write_sweep(folder, shape, given.measure)
-            plan = json.loads(subprocess.check_output([program, "plan", sweep, "--json"]))
+            plan = planned(program, sweep)
             for ranks in given.ranks:
                 for rank, taken in sorted(measured(program, sweep, ranks, given.launcher).items()):
                     role = "alone" if ranks == 1 else "coordinates" if rank == 0 else "works"

@@ -168,7 +168,10 @@ def run(command, environment, core):
                           preexec_fn=lambda: os.sched_setaffinity(0, {core}))
     if done.returncode != 0:
         raise SystemExit(f"bench_peer: {' '.join(command)} ended with {done.returncode}")
-    return json.loads(done.stdout)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise SystemExit(f"bench_peer: {' '.join(command)} does not print what a benchmark prints") from None
 
 
 def run_ours(given, shape, environment):

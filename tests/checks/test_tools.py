@@ -89,6 +89,18 @@ def every_script_has_help_and_refuses_what_it_does_not_know():
 
 
 @sentence
+def bench_memory_refuses_what_it_cannot_measure_in_one_line():
+    tool = TOOLS / "bench_memory.py"
+    for arguments, words in ((("--shapes", "1-2"), "is not five whole numbers"), (("--shapes", "a-b-c-d-e"), "is not five whole numbers"),
+                             (("--ranks", "0"), "is not a whole number above 0")):
+        refused = run(sys.executable, tool, "/bin/true", *arguments)
+        assert refused.returncode == 2 and words in refused.stdout, refused
+    for program, words in (("/bin/true", "does not say what a palimpsest says"), ("/no/such/program", "No such file")):
+        refused = run(sys.executable, tool, program)
+        assert refused.returncode == 1 and words in refused.stdout and "Traceback" not in refused.stdout, refused
+
+
+@sentence
 def bench_cells_samples_every_size_alike_and_extrapolates_by_flops():
     cells = [{"size": size, "tokens": t} for size in ("nano", "mini") for t in range(1, 41)]
     sampled = bench_cells.sample_of(cells, 6)
