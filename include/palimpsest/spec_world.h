@@ -10,6 +10,7 @@
     X(sentence_length) X(word_content) X(tree_depth) X(top_constituents) X(bigram_shift) X(tense) X(subject_number)    \
     X(object_number) X(odd_word_out) X(coordination_inversion) X(topic) X(domain)
 enum world_kind { WORLD_GRAMMAR, WORLD_TEXT };
+enum { GRAMMAR_SENTENCE_MOST = 32 }; /* words of the longest item of a task of the grammar */
 enum overlap { OVERLAP_NONE, OVERLAP_TASKS }; /* tasks: pretraining reads the tasks' own domains too */
 enum tokenizer_kind { TOKENIZER_BYTES, TOKENIZER_WORDS, TOKENIZER_BPE, TOKENIZER_BINARY };
 struct text_source { /* a corpus: files[]; a task: train and test */

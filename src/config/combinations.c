@@ -19,6 +19,9 @@ struct walk {
     struct settings settings;
     bool *set;
     bool any_left;
+    int64_t longest; /* context of what is left, and where that comes from */
+    struct mark longest_mark;
+    char longest_key[KEY_TEXT];
 };
 
 static bool row_matters(int row)
@@ -133,6 +136,28 @@ static void check_tokens(struct walk *walk)
              (long long)walk->settings.model.context);
 }
 
+static void note_context(struct walk *walk)
+{
+    char key[KEY_TEXT];
+    struct mark mark = origin(walk, setting_find("model.context"), key);
+    if (walk->settings.model.context <= walk->longest) return;
+    walk->longest = walk->settings.model.context;
+    walk->longest_mark = mark;
+    snprintf(walk->longest_key, sizeof walk->longest_key, "%s", key);
+}
+
+/* The world is one for all cells, so it is the longest context that its items must fit into; of the others plan_create
+ * says which of its items do not. */
+static void check_sentences(const struct walk *walk)
+{
+    const struct sweep *sweep = walk->reader->sweep;
+    if (sweep->world.kind != WORLD_GRAMMAR || sweep->task_count == 0 || !walk->any_left) return;
+    if (walk->longest >= GRAMMAR_SENTENCE_MOST) return;
+    complain(&walk->reader->complaints, walk->longest_mark, walk->longest_key,
+             "%lld is too short for the grammar's tasks, whose sentences have up to %d words; make it %d",
+             (long long)walk->longest, GRAMMAR_SENTENCE_MOST, GRAMMAR_SENTENCE_MOST);
+}
+
 static void check_one(struct walk *walk)
 {
     if (is_excluded(walk->reader->sweep, walk->index)) return;
@@ -143,6 +168,7 @@ static void check_one(struct walk *walk)
     check_blocks(walk, "finetune.second.freeze", walk->settings.second.freeze, "frozen");
     check_blocks(walk, "finetune.layers", walk->settings.read_layers, "read");
     check_tokens(walk);
+    note_context(walk);
 }
 
 /* The next combination; false after the last. */
@@ -185,5 +211,6 @@ void check_combinations(struct reader *reader)
         check_one(&walk);
     } while (step(&walk));
     memory_free(walk.set);
+    check_sentences(&walk);
     if (!walk.any_left && exclude) complain_node(reader, exclude, "the rules remove every cell; leave at least one");
 }

@@ -58,7 +58,7 @@ const struct setting settings_table[] = {
     ROW("model.objective", CHOICE, INITIAL, model.objective, "causal", 0, 1, "causal|masked", "-",
         "what pretraining predicts: the next token (decoder), or 15 % masked tokens (encoder)"),
     ROW("model.context", INTEGER, INITIAL, model.context, "64", 4, 4096, NULL, "tokens",
-        "length of a training sequence"),
+        "length of a training sequence; with tasks of the grammar at least 32"),
     ROW("model.layers", INTEGER, INITIAL, model.layers, "2", 1, LAYERS_MAX, NULL, "blocks", "transformer blocks"),
     ROW("model.width", INTEGER, INITIAL, model.width, "64", 4, 16384, NULL, "channels",
         "channels of the residual stream; a multiple of heads"),

@@ -219,7 +219,7 @@ enum grammar_task {
     TASK_DOMAIN,
     TASK_COUNT
 };
-enum { ITEM_MOST = 32, CONTENT_WORDS = 12 };
+enum { ITEM_MOST = GRAMMAR_SENTENCE_MOST, CONTENT_WORDS = 12 };
 struct grammar;
 struct sentence { /* separator, words, separator */
     uint16_t token[ITEM_MOST];
