@@ -69,7 +69,9 @@ static void data_too_short_for_the_reading_of_recovery_is_refused(void **context
 static void items_that_do_not_fit_the_context_are_refused(void **context)
 {
     (void)context;
-    assert_refused(SWEEP("model: {context: 16}\naxes: {tokens: [1Mi], seed: 1}\n"), facts_of_tests(),
+    assert_refused(SWEEP("model: {context: 16, sizes: {a: {context: 32}, b: {layers: 1}}}\n"
+                         "axes: {size: all, tokens: [1Mi], seed: 1}\n"),
+                   facts_of_tests(),
                    "model.context: 16 tokens are too few for task \"tense\", whose longest item has 24");
 }
 
