@@ -211,18 +211,17 @@ static int add_to_transfer(struct table *table, struct store_reader *reader, int
     return add_named(table, reader, "alone_accuracy", "alone", add_means, err);
 }
 
-/* How many of what is averaged are bounds, of a metric that can be cut off by the end of a training. */
-static int add_censored(struct table *table, struct store_reader *reader, const char *metric, struct error *err)
+/* The flag beside a metric that the end of a training can cut off; false: there is none. */
+static bool find_censored(struct store_reader *reader, const char *metric, char name[METRIC_NAME_BYTES])
 {
     static const char *const endings[] = {"_savings", "_recovery_steps"};
-    char name[METRIC_NAME_BYTES];
     for (size_t e = 0; e < sizeof endings / sizeof *endings; e++) {
         size_t length = strlen(metric), ending = strlen(endings[e]);
         if (length < ending || strcmp(metric + length - ending, endings[e]) != 0) continue;
-        snprintf(name, sizeof name, "%.*s_recovery_censored", (int)(length - ending), metric);
-        if (variable_is_there(reader, name)) return add_named(table, reader, name, "censored", add_ones, err);
+        snprintf(name, METRIC_NAME_BYTES, "%.*s_recovery_censored", (int)(length - ending), metric);
+        if (variable_is_there(reader, name)) return true;
     }
-    return 0;
+    return false;
 }
 
 static int add_nothing(struct table *table, struct store_reader *reader, int last, struct error *err)
@@ -250,7 +249,9 @@ static int print_table(const struct section *section, const struct shown *shown,
     for (int r = 0; r < shown->rows; r++) changes = changes || shown->estimate[r].compared > 0;
     if (changes) add_intervals(&table, shown, true, "change from the row above");
     int status = section->add(&table, reader, last_place_of(reader), err);
-    if (status == 0) status = add_censored(&table, reader, section->metric, err);
+    char censored[METRIC_NAME_BYTES];
+    if (status == 0 && find_censored(reader, section->metric, censored))
+        status = add_named(&table, reader, censored, "censored", add_ones, err);
     if (status == 0) table_print(&table, columns, out);
     table_reset(&table);
     return status;
@@ -275,7 +276,7 @@ static int print_section(const struct section *section, const struct rows *rows,
 
 /* ---- all of it ---- */
 
-static void print_legend(const struct rows *rows, bool usual, int columns, FILE *out)
+static void print_legend(const struct rows *rows, bool usual, bool censored, int columns, FILE *out)
 {
     fputc('\n', out);
     if (rows->hidden.name) {
@@ -289,7 +290,7 @@ static void print_legend(const struct rows *rows, bool usual, int columns, FILE 
                "also those without pretraining; "
                "a change is between the same cells and seeds of both rows.",
                columns, out);
-    if (!usual)
+    if (censored)
         text_print(
             "censored: values that the end of a training cut off, so bounds; a mean of many of them says mostly how "
             "long that training was.",
@@ -325,6 +326,8 @@ int sections_print(struct store_reader *reader, const struct answer_request *req
     struct section asked = {request->metric, "missing by definition", "values", false, add_nothing};
     int status = request->metric ? print_section(&asked, rows, reader, columns, out, err)
                                  : print_usual(reader, rows, columns, out, err);
-    if (status == 0) print_legend(rows, !request->metric, columns, out);
+    char name[METRIC_NAME_BYTES];
+    bool censored = request->metric && find_censored(reader, request->metric, name);
+    if (status == 0) print_legend(rows, !request->metric, censored, columns, out);
     return status;
 }

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "cli_private.h"
+#include "palimpsest/kernels_start.h"
 
 static const double DISTURBED = 1.5; /* times the fastest step: others had the core, or its clock went down */
-#include "palimpsest/kernels_start.h"
 
 /* A process that wanders measures other cores' caches: it stays where it was, unless its caller has settled that. */
 static void stay_on_core(struct speed_report *report)

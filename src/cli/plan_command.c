@@ -91,7 +91,7 @@ static void warn_of_speeds(const char *path, const struct speeds_source *source,
         log_line(LOG_WARNING,
                  "%s: this sweep has models narrower or wider than those measured, whose speed is taken for theirs; "
                  "`palimpsest bench train --sweep %s` measures its own",
-                 path, options->file ? options->file : "SWEEP.yaml");
+                 path, options->file);
 }
 
 static int model_from_speeds(const struct options *options, const struct plan *plan, struct cost_model **model,

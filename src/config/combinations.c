@@ -138,12 +138,9 @@ static void check_tokens(struct walk *walk)
 
 static void note_context(struct walk *walk)
 {
-    char key[KEY_TEXT];
-    struct mark mark = origin(walk, setting_find("model.context"), key);
     if (walk->settings.model.context <= walk->longest) return;
     walk->longest = walk->settings.model.context;
-    walk->longest_mark = mark;
-    snprintf(walk->longest_key, sizeof walk->longest_key, "%s", key);
+    walk->longest_mark = origin(walk, setting_find("model.context"), walk->longest_key);
 }
 
 /* The world is one for all cells, so it is the longest context that its items must fit into; of the others plan_create

@@ -4,7 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-import palimpsest_results
 from palimpsest_results import ResultsError
 from . import compare, figures_answer, figures_instruments, laws, page, results_file, verdicts
 
@@ -54,12 +53,11 @@ def report_two(a, b, path):
 def main(arguments):
     options = options_of(arguments)
     try:
-        palimpsest_results.check(options.results)
+        results = results_file.load(options.results)
         path = page_path(options)
         wrong = page.refusal(path)
         if wrong:
             raise ResultsError(wrong)
-        results = results_file.load(options.results)
         lines = report_two(results, results_file.load(options.other), path) if options.other else report_one(results, path)
     except ResultsError as error:
         print(f"tools/report: {error}", file=sys.stderr)

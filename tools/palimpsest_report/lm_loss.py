@@ -193,7 +193,8 @@ def verdict(evidence):
         return "undecided", f"Nothing to judge: {evidence.trouble}."
     seeds = max((interval.count for interval in residual.slopes.values()), default=0)
     said = (f"After the best monotone function of the loss, the axes explain {100 * residual.explained:.0f} % of what is left of "
-            f"{claim.outcome.replace('_', ' ')}{outcomes.reading_word(claim.outcome)} (permutation test, Holm-corrected p = {evidence.difference_p:.2g}; {seeds} seeds).")
+            f"{claim.outcome.replace('_', ' ')}{outcomes.reading_word(claim.outcome)} "
+            f"(permutation test, Holm-corrected p = {evidence.difference_p:.2g}; {seeds} seeds).")
     if seeds < claim.minimum_seeds:
         return "undecided", f"Values of {seeds} seeds; the rule asks for {claim.minimum_seeds}. {said}"
     strong = [(name, interval) for name, interval in residual.slopes.items()

@@ -211,6 +211,9 @@ def section_html(name, parts):
     return f'<h2 id="{anchor(name)}">{escape(name)}</h2>\n{body}' if body else ""
 
 
+BEGINS = "<!DOCTYPE html>"  # by which a page is known
+
+
 def document(title, lead, sections):
     """sections: heading -> list of HTML parts, empty ones left out."""
     named = [(name, section_html(name, parts)) for name, parts in sections.items()]
@@ -232,9 +235,6 @@ def report_html(results, judgements, found_laws, pictures, svgs):
     sections["The run"].append(certificate_html(results))
     return document(f"{results.name}: what is left of the first task?",
                     f"{os.path.basename(results.path)}: {state_sentence(results)}", sections)
-
-
-BEGINS = "<!DOCTYPE html>"
 
 
 def refusal(path):

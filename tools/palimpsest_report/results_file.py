@@ -102,7 +102,8 @@ def read_claims(group):
     rows = len(columns.get("name", []))
     claims = []
     for row in range(rows):
-        words = {name: text(columns[name][row]) for name in ("name", "axis", "outcome", "statistic", "direction", "reading") if name in columns}
+        words = {name: text(columns[name][row])
+                 for name in ("name", "axis", "outcome", "statistic", "direction", "reading") if name in columns}
         claims.append(Claim(**words, alpha=float(columns["alpha"][row]), equivalence=float(columns["equivalence"][row]),
                             minimum_seeds=int(columns["minimum_seeds"][row])))
     return claims
