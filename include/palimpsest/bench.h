@@ -18,7 +18,9 @@ const char *bench_core_vectors(void); /* which vectors those are: "AVX-512", "AV
 
 struct bench_shape {
     struct model_shape shape;
-    int batch; /* sequences of shape.context tokens in one step */
+    int batch;     /* windows of shape.context tokens in one step of pretraining */
+    int texts;     /* in one step of fine-tuning */
+    double length; /* of a text on average, tokens; they are of half that to one and a half */
 };
 enum { BENCH_SHAPES = 6 };
 extern const struct bench_shape bench_shapes[BENCH_SHAPES]; /* from 32 to 512 channels: what is measured by default */
@@ -32,6 +34,7 @@ struct training_speed {
     struct step_speed step;          /* of train_pretrain: data, forward, backward, clip, AdamW */
     struct step_speed small;         /* the same with an eighth of the batch: what a step costs beside its FLOPs */
     struct step_speed forward;       /* a pass without gradient, as evaluation does it */
+    struct step_speed finetune;      /* of train_finetune, on texts: the same parts, but a head in place of all words */
     double part[PROFILE_PART_COUNT]; /* share of a step's time */
     double clock;                    /* share of a step's time that taking the profile costs; not in the medians */
     double limit;                    /* the best of bench_core_limit, measured in turns with the steps; FLOP/s */

@@ -87,10 +87,11 @@ struct speed_point { /* of one shape, as bench train measures it; FLOPs of a ste
     double parameters, flops, seconds;   /* steps of a full batch */
     double small_flops, small_seconds;   /* of a smaller one; equal to the others when there is none */
     double forward_flops, forward_seconds;
+    double finetune_flops, finetune_seconds; /* steps of fine-tuning, on texts as short as those of tasks */
 };
 bool cost_model_take_speeds(struct cost_model *model, const struct speed_point *point, int points);
-struct rates { /* a step takes parameters x per_parameter + FLOPs / flops_per_second */
-    double per_parameter, flops_per_second, forward_flops_per_second;
+struct rates { /* a step takes parameters x per_parameter + FLOPs / the rate of pretraining or of fine-tuning */
+    double per_parameter, flops_per_second, finetune_flops_per_second, forward_flops_per_second;
 };
 /* Of models of this width: between the measured widths on a straight line in logarithms; below them on the line of the
  * two narrowest, if that falls; above them as at the widest, since a core has a limit. */

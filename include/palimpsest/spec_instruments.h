@@ -58,6 +58,7 @@ struct branch_rule {
 extern const struct branch_rule branches_table[BRANCHES];
 /* Whether it goes on with pretraining, on the stream that the cell's own has read, to see how soon what was lost is back. */
 bool branch_recovers_reading(enum branch branch);
+bool branch_reads_on(enum branch branch); /* trains on windows of text as pretraining does, to recover or as a control */
 /* By which a branch trains on tasks.  Joint: that of the first place, for the steps of all places together.  Prequential:
  * that of its place, `steps` before each block but the first.  Rate 0: all but the rate.  Zeroed where there is none. */
 struct finetune_recipe branch_recipe(enum branch branch, const struct settings *settings, int places);

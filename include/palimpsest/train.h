@@ -77,6 +77,9 @@ int train_finetune(struct trainer *trainer, const struct world *world, const str
  * those of part[0]. */
 int train_together(struct trainer *trainer, const struct world *world, const struct finetuning *part, int parts,
                    train_pause_f *pause, void *context, struct state *state, struct error *err);
+/* One step of a fine-tuning, number state->step, on items of the caller's with label[sequences]: for benchmarks. */
+int train_finetune_batch(struct trainer *trainer, const struct finetune_recipe *recipe, const struct readout *readout,
+                         const struct batch *batch, const int *label, struct state *state, struct error *err);
 /* The order of which a training uses the first items: item[training items of the task], by (seed, task). */
 void train_item_order(const struct world *world, int task, uint64_t seed, uint32_t *item);
 

@@ -11,7 +11,7 @@
 /* Layers, width, heads, context, vocabulary, batch: models of the sizes that sweeps on CPUs consist of. */
 #define SHAPE(l, d, h, t, v, b)                                                                                        \
     {                                                                                                                  \
-        {.layers = l, .width = d, .heads = h, .context = t, .vocabulary = v, .feed_forward = 4}, b                     \
+        {.layers = l, .width = d, .heads = h, .context = t, .vocabulary = v, .feed_forward = 4}, b, b, t / 3.0         \
     }
 const struct bench_shape bench_shapes[BENCH_SHAPES] = {
     SHAPE(2, 32, 2, 64, 256, 16),   SHAPE(2, 64, 2, 64, 256, 16),   SHAPE(4, 64, 4, 64, 256, 16),
@@ -19,14 +19,17 @@ const struct bench_shape bench_shapes[BENCH_SHAPES] = {
 };
 
 /* What takes turns: the kind that is furthest behind its share of the time is next. */
-enum kind { STEP, PROFILED, SMALL, FORWARD, LIMIT, KINDS };
+enum kind { STEP, PROFILED, SMALL, FORWARD, FINETUNE, LIMIT, KINDS };
 static const struct {
     double share;
     int least; /* how often at least */
 } turns[KINDS] = {
-    [STEP] = {0.65, 3}, [PROFILED] = {0.1, 1}, [SMALL] = {0.1, 3}, [FORWARD] = {0.1, 3}, [LIMIT] = {0.05, 1}};
+    [STEP] = {0.5, 3},    [PROFILED] = {0.1, 1},  [SMALL] = {0.1, 3},
+    [FORWARD] = {0.1, 3}, [FINETUNE] = {0.15, 3}, [LIMIT] = {0.05, 1},
+};
 static const double LIMIT_SECONDS = 2e-3;
-enum { POOL = 1 << 16, SMALLER = 8 }; /* tokens to read from; how much smaller the small batch is */
+enum { POOL = 1 << 16, SMALLER = 8, CLASSES = 2 }; /* tokens to read from; how much smaller the small batch is */
+static const struct readout readout = {.kind = HEAD_PER_TASK, .pool = POOL_MEAN, .head = 0, .classes = CLASSES};
 
 struct bench { /* a training on random tokens */
     const struct bench_shape *shape;
@@ -39,6 +42,8 @@ struct bench { /* a training on random tokens */
     int *start;
     uint16_t *token;
     int32_t *target;
+    int *text_start; /* [texts + 1], in token as well */
+    int *label;      /* [texts] */
     struct measured {
         double *seconds; /* [count] */
         size_t capacity;
@@ -51,16 +56,23 @@ struct bench { /* a training on random tokens */
 
 static int small_batch(const struct bench_shape *shape) { return shape->batch < SMALLER ? 1 : shape->batch / SMALLER; }
 
+static int most_sequences(const struct bench_shape *shape)
+{
+    return shape->batch > shape->texts ? shape->batch : shape->texts;
+}
+
+static int most_tokens(const struct bench_shape *shape) { return most_sequences(shape) * shape->shape.context; }
+
 int bench_train_check(const struct bench_shape *shape, struct error *err)
 {
     const struct model_shape *model = &shape->shape;
     if (model->width % model->heads != 0)
         return error_set(err, ERROR_INPUT, "a width of %d cannot be shared among %d heads; make it a multiple",
                          model->width, model->heads);
-    int tokens = shape->batch * model->context;
+    int tokens = most_tokens(shape), sequences = most_sequences(shape);
     double bytes = 3 * (double)shape_state_bytes(model, 0, 0) +
-                   (double)shape_work_bytes(model, tokens, shape->batch, true) +
-                   (double)shape_work_bytes(model, tokens, shape->batch, false);
+                   (double)shape_work_bytes(model, tokens, sequences, true) +
+                   (double)shape_work_bytes(model, tokens, sequences, false);
     double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (machine <= 0 || bytes <= machine) return 0;
     return error_set(err, ERROR_INPUT,
@@ -69,14 +81,31 @@ int bench_train_check(const struct bench_shape *shape, struct error *err)
                      model->layers, model->width, shape->batch, model->context, bytes / 0x1p30, machine / 0x1p30);
 }
 
+/* Lengths spread evenly over their range, in no order. */
+static void init_texts(struct bench *bench)
+{
+    const struct bench_shape *shape = bench->shape;
+    uint32_t *order = memory_array((size_t)shape->texts, sizeof *order);
+    bench->text_start = memory_array((size_t)shape->texts + 1, sizeof *bench->text_start);
+    bench->label = memory_array((size_t)shape->texts, sizeof *bench->label);
+    random_permutation(&bench->random, (uint32_t)shape->texts, order);
+    for (int s = 0; s < shape->texts; s++) {
+        double length = shape->length * (0.5 + (order[s] + 0.5) / shape->texts);
+        bench->text_start[s + 1] = bench->text_start[s] + (int)fmin(fmax(round(length), 1), shape->shape.context);
+        bench->label[s] = (int)order[s] % CLASSES;
+    }
+    memory_free(order);
+}
+
 static void bench_init(struct bench *bench, const struct bench_shape *shape)
 {
     const struct model_shape *model = &shape->shape;
-    const int tokens = shape->batch * model->context;
+    const struct head_shape head = {.task = "bench", .classes = CLASSES};
+    const int tokens = most_tokens(shape), sequences = most_sequences(shape);
     *bench = (struct bench){.shape = shape};
-    bench->trainer = trainer_create(model, tokens, shape->batch);
-    bench->forward = model_create(model, tokens, shape->batch, false);
-    bench->state = state_create(model, NULL, 0, true);
+    bench->trainer = trainer_create(model, tokens, sequences);
+    bench->forward = model_create(model, tokens, sequences, false);
+    bench->state = state_create(model, &head, 1, true);
     state_initialise(bench->state, 1, 0.02);
     bench->pretraining = (struct pretraining){
         .optimizer = {.learning_rate = 1e-3,
@@ -93,6 +122,7 @@ static void bench_init(struct bench *bench, const struct bench_shape *shape)
     bench->start = memory_array((size_t)shape->batch + 1, sizeof *bench->start);
     bench->token = memory_array((size_t)tokens, sizeof *bench->token);
     bench->target = memory_array((size_t)tokens, sizeof *bench->target);
+    init_texts(bench);
 }
 
 static void bench_reset(struct bench *bench)
@@ -104,6 +134,8 @@ static void bench_reset(struct bench *bench)
     memory_free(bench->start);
     memory_free(bench->token);
     memory_free(bench->target);
+    memory_free(bench->text_start);
+    memory_free(bench->label);
     for (int k = 0; k < KINDS; k++) memory_free(bench->measured[k].seconds);
 }
 
@@ -137,6 +169,22 @@ static int take_step(struct bench *bench, int sequences, struct error *err)
     return train_pretrain_batch(bench->trainer, &bench->pretraining, &batch, INT64_MAX, bench->state, err);
 }
 
+static struct batch read_texts(struct bench *bench)
+{
+    const int texts = bench->shape->texts, tokens = bench->text_start[texts];
+    profile_part(PROFILE_DATA);
+    for (int t = 0; t < tokens; t++) bench->token[t] = bench->pool[random_below(&bench->random, POOL)];
+    return (struct batch){.sequences = texts, .tokens = tokens, .start = bench->text_start, .token = bench->token};
+}
+
+static int take_finetune_step(struct bench *bench, struct error *err)
+{
+    struct finetune_recipe recipe = {
+        .batch = bench->shape->texts, .steps = INT64_MAX, .optimizer = bench->pretraining.optimizer};
+    struct batch batch = read_texts(bench);
+    return train_finetune_batch(bench->trainer, &recipe, &readout, &batch, bench->label, bench->state, err);
+}
+
 static int take_profiled_step(struct bench *bench, struct error *err)
 {
     struct profile profile;
@@ -159,6 +207,7 @@ static int take_turn(struct bench *bench, enum kind kind, struct error *err)
         (void)model_lm(bench->forward, bench->state, &batch, NULL, 0);
         return 0;
     }
+    case FINETUNE: return take_finetune_step(bench, err);
     case LIMIT: bench->limit = fmax(bench->limit, bench_core_limit(LIMIT_SECONDS)); return 0;
     case KINDS: break;
     }
@@ -207,17 +256,16 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static struct step_speed speed_of(struct measured *measured, const struct bench_shape *shape, int batch, double part)
+static struct step_speed speed_of(struct measured *measured, int batch, double tokens, double flops)
 {
     const int count = measured->count;
-    const double tokens = (double)batch * shape->shape.context;
     double *seconds = measured->seconds;
     qsort(seconds, (size_t)count, sizeof *seconds, by_value);
     return (struct step_speed){
         .batch = batch,
         .count = count,
         .tokens = tokens,
-        .flops = part * shape_training_flops(&shape->shape, tokens, shape->shape.context, true),
+        .flops = flops,
         .seconds = count % 2 ? seconds[count / 2] : (seconds[count / 2 - 1] + seconds[count / 2]) / 2,
         .least = seconds[0],
         .most = seconds[count - 1],
@@ -227,11 +275,17 @@ static struct step_speed speed_of(struct measured *measured, const struct bench_
 static void evaluate(struct bench *bench, struct training_speed *speed)
 {
     const struct bench_shape *shape = bench->shape;
-    const double profiled = bench->measured[PROFILED].sum;
+    struct measured *measured = bench->measured;
+    const double context = shape->shape.context, all = shape->batch * context, few = small_batch(shape) * context,
+                 read = bench->text_start[shape->texts], profiled = measured[PROFILED].sum,
+                 of_all = shape_training_flops(&shape->shape, all, context, true),
+                 of_few = shape_training_flops(&shape->shape, few, context, true),
+                 of_read = shape_training_flops(&shape->shape, read, read / shape->texts, false);
     *speed = (struct training_speed){
-        .step = speed_of(&bench->measured[STEP], shape, shape->batch, 1),
-        .small = speed_of(&bench->measured[SMALL], shape, small_batch(shape), 1),
-        .forward = speed_of(&bench->measured[FORWARD], shape, shape->batch, 1.0 / 3),
+        .step = speed_of(&measured[STEP], shape->batch, all, of_all),
+        .small = speed_of(&measured[SMALL], small_batch(shape), few, of_few),
+        .forward = speed_of(&measured[FORWARD], shape->batch, all, of_all / 3),
+        .finetune = speed_of(&measured[FINETUNE], shape->texts, read, of_read),
         .clock = (double)bench->profile.changes * profile_change_seconds() / profiled,
         .limit = bench->limit,
     };

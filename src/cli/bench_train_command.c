@@ -21,20 +21,32 @@ static void stay_on_core(struct speed_report *report)
 static void add_shape(struct speed_report *report, const struct bench_shape *shape)
 {
     for (int s = 0; s < report->shapes; s++)
-        if (report->shape[s].batch == shape->batch && shape_equal(&report->shape[s].shape, &shape->shape)) return;
+        if (report->shape[s].batch == shape->batch && report->shape[s].texts == shape->texts &&
+            shape_equal(&report->shape[s].shape, &shape->shape))
+            return;
     if (report->shapes < REPORT_SHAPES) report->shape[report->shapes] = *shape;
     report->shapes++;
 }
 
-/* Shapes and batches of a sweep's pretraining, each once. */
+/* Of the texts of all tasks. */
+static double mean_length(const struct world_facts *facts)
+{
+    double sum = 0;
+    for (int t = 0; t < facts->tasks; t++) sum += facts->task[t].mean_tokens;
+    return sum / facts->tasks;
+}
+
+/* Shapes and batches of a sweep's trainings, each once. */
 static int shapes_of_sweep(const char *path, struct speed_report *report, struct error *err)
 {
     struct setup setup = {0};
     TRY(setup_read(path, &setup, err));
+    const double length = mean_length(world_facts(setup.world));
     for (int64_t c = 0; c < sweep_cells(setup.sweep) && report->shapes <= REPORT_SHAPES; c++) {
         struct cell cell;
         cell_resolve(setup.sweep, world_facts(setup.world), c, &cell);
-        add_shape(report, &(struct bench_shape){cell.shape, (int)cell.settings.pretrain.batch});
+        add_shape(report, &(struct bench_shape){cell.shape, (int)cell.settings.pretrain.batch,
+                                                (int)cell.settings.first.batch, length});
     }
     setup_reset(&setup);
     if (report->shapes <= REPORT_SHAPES) return 0;
@@ -54,7 +66,8 @@ static struct bench_shape shape_given(const struct bench_shape *given)
     if (asked->heads) shape.shape.heads = asked->heads;
     if (asked->context) shape.shape.context = asked->context;
     if (asked->vocabulary) shape.shape.vocabulary = asked->vocabulary;
-    if (given->batch) shape.batch = given->batch;
+    if (given->batch) shape.batch = shape.texts = given->batch;
+    shape.length = shape.shape.context / 3.0;
     return shape;
 }
 
@@ -142,6 +155,9 @@ static void print_shape(const struct bench_shape *shape, const struct training_s
            format_count(speed->step.tokens / speed->step.seconds, tokens, sizeof tokens), flops / 1e9,
            100 * flops / speed->limit, speed->limit / 1e9);
     print_parts(speed);
+    printf("    fine-tuning on %d texts of %.3g tokens: %.2f ms, %.3gG FLOP/s\n", speed->finetune.batch,
+           speed->finetune.tokens / speed->finetune.batch, 1e3 * speed->finetune.seconds,
+           speed->finetune.flops / speed->finetune.seconds / 1e9);
     if (speed->step.seconds > DISTURBED * speed->step.least)
         printf(
             "    disturbed: the median is %.1f times the fastest step, %.2f ms; measure again when nothing else runs\n",

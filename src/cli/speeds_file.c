@@ -11,7 +11,7 @@
 #include "cli_private.h"
 
 #define MARK "palimpsest_speeds"
-enum { VERSION = 1, MOST_BYTES = 1 << 20 };
+enum { VERSION = 2, MOST_BYTES = 1 << 20 };
 
 /* ---- writing ---- */
 
@@ -87,6 +87,7 @@ static json_t *shape_entry(const struct bench_shape *shape, const struct trainin
     json_object_set_new(object, "step", step_of(&speed->step));
     json_object_set_new(object, "small_step", step_of(&speed->small));
     json_object_set_new(object, "forward", step_of(&speed->forward));
+    json_object_set_new(object, "finetune", step_of(&speed->finetune));
     put_real(object, "limit_flops_per_second", speed->limit);
     put_real(object, "share_of_limit", speed->step.flops / speed->step.seconds / speed->limit);
     for (enum profile_part p = 0; p < PROFILE_PART_COUNT; p++) put_real(parts, profile_key(p), speed->part[p]);
@@ -162,7 +163,8 @@ static int read_shape(const json_t *shape, const char *path, int number, struct 
     TRY(read_number(shape, &at, "parameters", &point->parameters, err));
     TRY(read_times(shape, at, "step", &point->flops, &point->seconds, err));
     TRY(read_times(shape, at, "small_step", &point->small_flops, &point->small_seconds, err));
-    return read_times(shape, at, "forward", &point->forward_flops, &point->forward_seconds, err);
+    TRY(read_times(shape, at, "forward", &point->forward_flops, &point->forward_seconds, err));
+    return read_times(shape, at, "finetune", &point->finetune_flops, &point->finetune_seconds, err);
 }
 
 static int read_root(const json_t *root, const char *path, struct speed_point **point, int *points,

@@ -10,7 +10,9 @@
 #include "ledger_private.h"
 
 enum { WINDOW = 15 };
-static const double OVERHEAD = 1e-3; /* seconds beside the arithmetic: states read and written, rows, messages */
+/* Seconds beside the arithmetic: states read and written, rows, messages, batches.  Of many sweeps on cores that were
+ * all at work, to a disk, 2 to 10 ms. */
+static const double OVERHEAD = 5e-3;
 
 struct class
 {
@@ -75,7 +77,8 @@ struct cost_model *cost_model_create(const struct plan *plan, double assumed_flo
     model->class_of = memory_array((size_t)plan->stages, sizeof *model->class_of);
     list_classes(model);
     for (int c = 0; c < model->classes; c++)
-        model->class[c].rates = (struct rates){0, assumed_flops_per_second, assumed_flops_per_second};
+        model->class[c].rates =
+            (struct rates){0, assumed_flops_per_second, assumed_flops_per_second, assumed_flops_per_second};
     return model;
 }
 
@@ -112,13 +115,21 @@ void cost_model_destroy(struct cost_model **model)
     *model = NULL;
 }
 
+/* On texts of tasks; else on windows, as pretraining. */
+static bool is_finetuning(const struct stage *stage)
+{
+    return stage->kind == STAGE_FINETUNE ||
+           (stage->kind == STAGE_BRANCH && !branch_reads_on((enum branch)stage->branch));
+}
+
 static double assumed_seconds(const struct cost_model *model, int stage)
 {
     const struct stage *s = &model->plan->stage[stage];
     const struct class *class = &model->class[model->class_of[stage]];
-    return OVERHEAD + steps_of(s) * class->parameters * class->rates.per_parameter +
-           s->training_flops / class->rates.flops_per_second +
-           s->measuring_flops / class->rates.forward_flops_per_second;
+    const struct rates *rates = &class->rates;
+    return OVERHEAD + steps_of(s) * class->parameters * rates->per_parameter +
+           s->training_flops / (is_finetuning(s) ? rates->finetune_flops_per_second : rates->flops_per_second) +
+           s->measuring_flops / rates->forward_flops_per_second;
 }
 
 void cost_model_observe(struct cost_model *model, int stage, double seconds)

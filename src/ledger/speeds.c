@@ -7,29 +7,33 @@
 static struct rates rates_of(const struct speed_point *point)
 {
     double seconds = point->seconds - point->small_seconds, flops = point->flops - point->small_flops;
-    struct rates rates = {0, point->flops / point->seconds, point->forward_flops / point->forward_seconds};
+    struct rates rates = {0, point->flops / point->seconds, point->finetune_flops / point->finetune_seconds,
+                          point->forward_flops / point->forward_seconds};
     if (flops <= 0 || seconds <= 0) return rates;
     double fixed = point->seconds - point->flops * seconds / flops;
     if (fixed <= 0) return rates; /* the small batch was disturbed: there is no step of less than no time */
     rates.per_parameter = fixed / point->parameters;
     rates.flops_per_second = flops / seconds;
+    if (point->finetune_seconds > fixed)
+        rates.finetune_flops_per_second = point->finetune_flops / (point->finetune_seconds - fixed);
     return rates;
 }
 
 /* The mean over all shapes of one width. */
 static struct rates rates_of_width(const struct speed_point *point, int points, int width)
 {
-    double per_parameter = 0, training = 0, forward = 0;
+    double per_parameter = 0, training = 0, finetuning = 0, forward = 0;
     int found = 0;
     for (int p = 0; p < points; p++) {
         if (point[p].width != width) continue;
         struct rates rates = rates_of(&point[p]);
         per_parameter += rates.per_parameter;
         training += log(rates.flops_per_second);
+        finetuning += log(rates.finetune_flops_per_second);
         forward += log(rates.forward_flops_per_second);
         found++;
     }
-    return (struct rates){per_parameter / found, exp(training / found), exp(forward / found)};
+    return (struct rates){per_parameter / found, exp(training / found), exp(finetuning / found), exp(forward / found)};
 }
 
 static double between(double a, double b, double share) { return exp(log(a) + share * (log(b) - log(a))); }
@@ -43,13 +47,21 @@ static int next_width(const struct speed_point *point, int points, int least)
     return found;
 }
 
+static struct rates rates_between(const struct rates *a, const struct rates *b, double share)
+{
+    return (struct rates){a->per_parameter + share * (b->per_parameter - a->per_parameter),
+                          between(a->flops_per_second, b->flops_per_second, share),
+                          between(a->finetune_flops_per_second, b->finetune_flops_per_second, share),
+                          between(a->forward_flops_per_second, b->forward_flops_per_second, share)};
+}
+
+/* share: below 0. */
 static struct rates rates_below(const struct rates *narrowest, const struct rates *next, double share)
 {
-    return (struct rates){
-        narrowest->per_parameter,
-        fmin(narrowest->flops_per_second, between(narrowest->flops_per_second, next->flops_per_second, share)),
-        fmin(narrowest->forward_flops_per_second,
-             between(narrowest->forward_flops_per_second, next->forward_flops_per_second, share))};
+    struct rates line = rates_between(narrowest, next, share);
+    return (struct rates){narrowest->per_parameter, fmin(narrowest->flops_per_second, line.flops_per_second),
+                          fmin(narrowest->finetune_flops_per_second, line.finetune_flops_per_second),
+                          fmin(narrowest->forward_flops_per_second, line.forward_flops_per_second)};
 }
 
 struct rates rates_at(const struct speed_point *point, int points, int width)
@@ -64,8 +76,5 @@ struct rates rates_at(const struct speed_point *point, int points, int width)
     if (!high || width == low) return a;
     struct rates b = rates_of_width(point, points, high);
     double share = log((double)width / low) / log((double)high / low);
-    if (width < low) return rates_below(&a, &b, share);
-    return (struct rates){a.per_parameter + share * (b.per_parameter - a.per_parameter),
-                          between(a.flops_per_second, b.flops_per_second, share),
-                          between(a.forward_flops_per_second, b.forward_flops_per_second, share)};
+    return width < low ? rates_below(&a, &b, share) : rates_between(&a, &b, share);
 }

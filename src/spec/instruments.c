@@ -11,6 +11,10 @@ const char *instrument_name(enum instrument instrument) { return instrument_word
 bool instrument_always(enum instrument instrument) { return instrument <= INSTRUMENT_STABILITY; }
 bool instrument_on(unsigned instruments, enum instrument instrument) { return (instruments & 1u << instrument) != 0; }
 bool branch_recovers_reading(enum branch branch) { return branch == BRANCH_AFTER_FIRST || branch == BRANCH_AFTER_LAST; }
+bool branch_reads_on(enum branch branch)
+{
+    return branch_recovers_reading(branch) || branch == BRANCH_MORE_PRETRAINING;
+}
 const char *dimension_name(enum dimension dimension) { return dimension_words[dimension]; }
 
 const struct branch_rule branches_table[BRANCHES] = {

@@ -111,21 +111,37 @@ static struct batch read_batch(struct trainer *trainer, struct queue *queue, int
     return batch_of(trainer, sequences);
 }
 
+/* Forward, backward, clip, AdamW. */
+static int step_on(struct trainer *trainer, const struct batch *batch, const int *label, const struct readout *readout,
+                   const struct finetune_recipe *recipe, const struct chapter *chapter, struct state *state,
+                   struct error *err)
+{
+    int64_t step = state->step;
+    struct trained trained = {
+        .freeze = (int)recipe->freeze, .head = readout->kind == HEAD_LM ? -1 : readout->head, .skip = readout->skip};
+    double loss = model_labels(trainer->model, state, batch, readout, label, NULL, trainer_gradient(trainer, state),
+                               trained.freeze);
+    double rate = chapter->number > 0 ? constant_rate(recipe, step) : finetuning_rate(recipe, step);
+    struct update update = {&recipe->optimizer, rate, trained, chapter->stop};
+    return trainer_update(trainer, &update, loss, state, err);
+}
+
+int train_finetune_batch(struct trainer *trainer, const struct finetune_recipe *recipe, const struct readout *readout,
+                         const struct batch *batch, const int *label, struct state *state, struct error *err)
+{
+    struct chapter whole = {.stop = recipe->steps};
+    trainer_prepare(trainer, state);
+    return step_on(trainer, batch, label, readout, recipe, &whole, state, err);
+}
+
 /* One step on the next batch of the queue whose turn it is. */
 static int take_step(struct trainer *trainer, struct queue *queue, int parts, const struct finetune_recipe *recipe,
                      const struct chapter *chapter, struct state *state, struct error *err)
 {
-    int64_t step = state->step, turn = step - chapter->begin;
+    int64_t turn = state->step - chapter->begin;
     struct queue *next = &queue[turn % parts];
-    const struct readout *readout = &next->part->readout;
-    struct trained trained = {
-        .freeze = (int)recipe->freeze, .head = readout->kind == HEAD_LM ? -1 : readout->head, .skip = readout->skip};
     struct batch batch = read_batch(trainer, next, (int)recipe->batch, turn / parts);
-    double loss = model_labels(trainer->model, state, &batch, readout, trainer->label, NULL,
-                               trainer_gradient(trainer, state), trained.freeze);
-    double rate = chapter->number > 0 ? constant_rate(recipe, step) : finetuning_rate(recipe, step);
-    struct update update = {&recipe->optimizer, rate, trained, chapter->stop};
-    return trainer_update(trainer, &update, loss, state, err);
+    return step_on(trainer, &batch, trainer->label, &next->part->readout, recipe, chapter, state, err);
 }
 
 int train_together(struct trainer *trainer, const struct world *world, const struct finetuning *part, int parts,

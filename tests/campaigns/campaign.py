@@ -50,6 +50,7 @@ def arguments_of(name, description, **defaults):
                         help="where trials are carried out; those that fail stay there (default: a temporary folder)")
     parser.add_argument("--first", type=int, default=0, metavar="K",
                         help="begin with trial K: a campaign of hours in parts (default: %(default)s)")
+    parser.add_argument("--until", type=int, metavar="K", help="end before trial K (default: all)")
     parser.add_argument("--only", type=int, metavar="K", help="trial K alone, its folder kept under --scratch")
     return parser.parse_args()
 
@@ -238,9 +239,10 @@ class Campaign:
 
     def campaign(self, trial, trials, broken, shown):
         """trial(number, random) -> Counter.  broken: the counts that must be 0; shown: those that are told beside."""
-        if self.options.first >= trials:
-            sys.exit(f"{self.name}: --first {self.options.first}: there are {trials} trials")
-        numbers = range(self.options.first, trials) if self.options.only is None else [self.options.only]
+        first, until = self.options.first, trials if self.options.until is None else self.options.until
+        if not 0 <= first < until <= trials:
+            sys.exit(f"{self.name}: --first {first} --until {until}: there are {trials} trials, from 0 on")
+        numbers = range(first, until) if self.options.only is None else [self.options.only]
         total = collections.Counter()
 
         def one(number):

@@ -15,6 +15,8 @@ static struct speed_point point_of(int width, double parameters, double flops_pe
     point.small_seconds = 2e-9 * parameters + point.small_flops / flops_per_second;
     point.forward_flops = 3e6;
     point.forward_seconds = point.forward_flops / forward;
+    point.finetune_flops = 2e6; /* at half the rate */
+    point.finetune_seconds = 2e-9 * parameters + point.finetune_flops / (flops_per_second / 2);
     return point;
 }
 
@@ -27,6 +29,7 @@ static void two_sizes_of_batch_tell_flops_and_parameters_apart(void **unused)
     struct rates rates = rates_at(&point, 1, 64);
     assert_near(rates.per_parameter, 2e-9);
     assert_near(rates.flops_per_second, 2e10);
+    assert_near(rates.finetune_flops_per_second, 1e10);
     assert_near(rates.forward_flops_per_second, 3e10);
 }
 
@@ -39,6 +42,16 @@ static void one_size_of_batch_gives_one_rate(void **unused)
     struct rates rates = rates_at(&point, 1, 64);
     assert_true(rates.per_parameter == 0);
     assert_near(rates.flops_per_second, point.flops / point.seconds);
+    assert_near(rates.finetune_flops_per_second, point.finetune_flops / point.finetune_seconds);
+}
+
+/* Clip and AdamW alone cannot take longer than a step with them. */
+static void a_step_of_fine_tuning_that_is_too_fast_keeps_its_own_rate(void **unused)
+{
+    (void)unused;
+    struct speed_point point = point_of(64, 1e5, 2e10, 3e10);
+    point.finetune_seconds = 1e-9 * point.parameters;
+    assert_near(rates_at(&point, 1, 64).finetune_flops_per_second, point.finetune_flops / point.finetune_seconds);
 }
 
 static void a_small_batch_that_was_held_up_or_too_fast_is_not_believed(void **unused)
@@ -59,6 +72,7 @@ static void between_two_widths_the_rates_lie_on_a_line_in_logarithms(void **unus
     const struct speed_point points[] = {point_of(256, 1e6, 8e10, 9e10), point_of(64, 1e5, 2e10, 1e10)};
     struct rates rates = rates_at(points, 2, 128);
     assert_near(rates.flops_per_second, 4e10);
+    assert_near(rates.finetune_flops_per_second, 2e10);
     assert_near(rates.forward_flops_per_second, 3e10);
     assert_near(rates.per_parameter, 2e-9);
     double before = 0;
@@ -74,6 +88,7 @@ static void above_the_widest_it_counts_and_below_the_narrowest_the_line_goes_on_
     (void)unused;
     const struct speed_point points[] = {point_of(256, 1e6, 8e10, 9e10), point_of(64, 1e5, 2e10, 1e10)};
     assert_near(rates_at(points, 2, 16).flops_per_second, 5e9);
+    assert_near(rates_at(points, 2, 16).finetune_flops_per_second, 2.5e9);
     assert_near(rates_at(points, 2, 16).per_parameter, 2e-9);
     const struct speed_point falling[] = {point_of(64, 1e5, 4e10, 1e10), point_of(256, 1e6, 2e10, 2e10)};
     assert_near(rates_at(falling, 2, 16).flops_per_second, 4e10);
@@ -95,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_sizes_of_batch_tell_flops_and_parameters_apart),
         cmocka_unit_test(one_size_of_batch_gives_one_rate),
+        cmocka_unit_test(a_step_of_fine_tuning_that_is_too_fast_keeps_its_own_rate),
         cmocka_unit_test(a_small_batch_that_was_held_up_or_too_fast_is_not_believed),
         cmocka_unit_test(between_two_widths_the_rates_lie_on_a_line_in_logarithms),
         cmocka_unit_test(above_the_widest_it_counts_and_below_the_narrowest_the_line_goes_on_down),
