@@ -50,6 +50,28 @@ def a_death_by_signal_is_started_again_at_once():
     assert time.monotonic() - before < 5
 
 
+MPIRUN = """\
+#!/bin/bash
+"$@"
+status=$?
+if [ $status = 0 ]; then exit 0; fi
+exec 3<><(:)
+read -r -u 3 # nothing comes
+"""
+
+
+@sentence
+def an_mpirun_that_outlives_its_ranks_and_does_not_end_is_ended():
+    with Scene("exit 9", "sleep 4; exit 0") as scene:
+        mpirun = scene.script("mpirun", MPIRUN)
+        status, out = finish(scene.start(RESTART, "--alone", "2", mpirun, scene.program, "run", "sweep.yaml", "-o", "r.h5"))
+        assert (status, scene.runs) == (0, 2), (status, scene.runs, out)
+        assert "no process under it for 2 s" in out and "exit status 137; it is started again" in out, out
+    with Scene("exec 3<><(:); read -r -t 4 -u 3; exit 0") as scene:  # not mpirun: it needs no process under it
+        status, out = finish(restarted(scene, "--alone", "1"))
+        assert (status, scene.runs) == (0, 1) and "it is ended" not in out, (status, out)
+
+
 @sentence
 def after_so_many_deaths_without_progress_it_gives_up():
     status, runs, out = outcome(*[KILLED] * 5, options=("--most", "2"))
