@@ -71,10 +71,13 @@ class Order:
 
 
 class Ended:
-    """A run that ended: its exit status (None: it hung and was ended), all it said, and how long it took."""
+    """A run that ended: its exit status (None: it hung and was ended), all it said, and how long it took.
 
-    def __init__(self, status, said, seconds, landed):
-        self.status, self.said, self.seconds, self.landed = status, said, seconds, landed
+    alone: it hung, but none of its ranks did: mpirun had outlived them.  A rank that dies while it connects may leave
+    the mpirun of Open MPI 4.1 waiting for itself (in PMIx_server_finalize, whatever the program)."""
+
+    def __init__(self, status, said, seconds, landed, alone):
+        self.status, self.said, self.seconds, self.landed, self.alone = status, said, seconds, landed, alone
 
     def __repr__(self):
         return f"exit {self.status} after {self.seconds:.1f} s\n{self.said[-4000:]}"
@@ -203,13 +206,13 @@ class Campaign:
             process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=subprocess.STDOUT, start_new_session=True)
             landed = kill is not None and kill_after(process, *kill)
-            status = wait(process, began)
+            status, alone = wait(process, began, mpirun=ranks is not None)
         with open(folder / "log", "rb") as log:
             log.seek(start)
             said = log.read().decode(errors="replace")
         if OUT_OF_ORDER in said:
             raise Failure("unequal", f"a power cut would lose what counts as kept: {said[-4000:]}")
-        return Ended(status, said, time.monotonic() - began, landed)
+        return Ended(status, said, time.monotonic() - began, landed, alone)
 
     def finish(self, folder, *options, **how):
         """Runs until the sweep is done; what a killed mpirun left may need a moment to be gone."""
@@ -272,13 +275,15 @@ class Campaign:
 
 # ---- processes ----
 
-def wait(process, began):
+def wait(process, began, mpirun):
+    """Its exit status, and whether it had to be ended although no rank was left."""
     try:
-        return process.wait(timeout=max(1, SECONDS - (time.monotonic() - began)))
+        return process.wait(timeout=max(1, SECONDS - (time.monotonic() - began))), False
     except subprocess.TimeoutExpired:
+        alone = mpirun and not children(process.pid)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return None
+        return None, alone
 
 
 def children(parent):
