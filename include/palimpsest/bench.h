@@ -16,11 +16,14 @@ const char *bench_core_vectors(void); /* which vectors those are: "AVX-512", "AV
 
 /* ---- training ---- */
 
+enum { BENCH_LENGTHS = 16 };
 struct bench_shape {
     struct model_shape shape;
     int batch;     /* windows of shape.context tokens in one step of pretraining */
     int texts;     /* in one step of fine-tuning */
-    double length; /* of a text on average, tokens; they are of half that to one and a half */
+    /* Of those texts, tokens, each of as many; what is longer than the context counts as cut to it.  All 0: spread
+     * evenly from a sixth to half of the context. */
+    int length[BENCH_LENGTHS];
 };
 enum { BENCH_SHAPES = 6 };
 extern const struct bench_shape bench_shapes[BENCH_SHAPES]; /* from 32 to 512 channels: what is measured by default */

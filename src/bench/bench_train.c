@@ -11,7 +11,7 @@
 /* Layers, width, heads, context, vocabulary, batch: models of the sizes that sweeps on CPUs consist of. */
 #define SHAPE(l, d, h, t, v, b)                                                                                        \
     {                                                                                                                  \
-        {.layers = l, .width = d, .heads = h, .context = t, .vocabulary = v, .feed_forward = 4}, b, b, t / 3.0         \
+        {.layers = l, .width = d, .heads = h, .context = t, .vocabulary = v, .feed_forward = 4}, b, b, { 0 }           \
     }
 const struct bench_shape bench_shapes[BENCH_SHAPES] = {
     SHAPE(2, 32, 2, 64, 256, 16),   SHAPE(2, 64, 2, 64, 256, 16),   SHAPE(4, 64, 4, 64, 256, 16),
@@ -81,18 +81,27 @@ int bench_train_check(const struct bench_shape *shape, struct error *err)
                      model->layers, model->width, shape->batch, model->context, bytes / 0x1p30, machine / 0x1p30);
 }
 
-/* Lengths spread evenly over their range, in no order. */
+/* Tokens of text `number` of all, the texts in order of their length. */
+static int text_length(const struct bench_shape *shape, int number)
+{
+    const int context = shape->shape.context, quantile = (2 * number + 1) * BENCH_LENGTHS / (2 * shape->texts);
+    int length = shape->length[quantile];
+    if (length == 0) length = (int)(context * (1 + 2 * (quantile + 0.5) / BENCH_LENGTHS) / 6);
+    if (length > context) return context;
+    return length < 1 ? 1 : length;
+}
+
+/* Texts of different lengths follow each other in no order, as items of a task do. */
 static void init_texts(struct bench *bench)
 {
-    const struct bench_shape *shape = bench->shape;
-    uint32_t *order = memory_array((size_t)shape->texts, sizeof *order);
-    bench->text_start = memory_array((size_t)shape->texts + 1, sizeof *bench->text_start);
-    bench->label = memory_array((size_t)shape->texts, sizeof *bench->label);
-    random_permutation(&bench->random, (uint32_t)shape->texts, order);
-    for (int s = 0; s < shape->texts; s++) {
-        double length = shape->length * (0.5 + (order[s] + 0.5) / shape->texts);
-        bench->text_start[s + 1] = bench->text_start[s] + (int)fmin(fmax(round(length), 1), shape->shape.context);
-        bench->label[s] = (int)order[s] % CLASSES;
+    const int texts = bench->shape->texts;
+    uint32_t *order = memory_array((size_t)texts, sizeof *order);
+    bench->text_start = memory_array((size_t)texts + 1, sizeof *bench->text_start);
+    bench->label = memory_array((size_t)texts, sizeof *bench->label);
+    random_permutation(&bench->random, (uint32_t)texts, order);
+    for (int s = 0; s < texts; s++) {
+        bench->text_start[s + 1] = bench->text_start[s] + text_length(bench->shape, (int)order[s]);
+        bench->label[s] = s % CLASSES;
     }
     memory_free(order);
 }

@@ -1,5 +1,6 @@
 /* bench train: how fast one core trains. */
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,12 +29,33 @@ static void add_shape(struct speed_report *report, const struct bench_shape *sha
     report->shapes++;
 }
 
-/* Of the texts of all tasks. */
-static double mean_length(const struct world_facts *facts)
+static int by_value(const void *a, const void *b)
 {
-    double sum = 0;
-    for (int t = 0; t < facts->tasks; t++) sum += facts->task[t].mean_tokens;
-    return sum / facts->tasks;
+    const int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+/* Of count lengths in order, so many that each stands for as many. */
+static void pick_quantiles(int *length, int count, int quantiles, int *picked)
+{
+    qsort(length, (size_t)count, sizeof *length, by_value);
+    for (int q = 0; q < quantiles; q++) picked[q] = length[(int64_t)(2 * q + 1) * count / (2 * quantiles)];
+}
+
+/* Of the training items of all tasks, each task counting as much as another. */
+static void lengths_of_tasks(const struct world *world, int length[BENCH_LENGTHS])
+{
+    const struct world_facts *facts = world_facts(world);
+    int *all = memory_array((size_t)facts->tasks * BENCH_LENGTHS, sizeof *all);
+    for (int t = 0; t < facts->tasks; t++) {
+        const int items = facts->task[t].train_items;
+        int *of_task = memory_array((size_t)items, sizeof *of_task);
+        for (int i = 0; i < items; i++) of_task[i] = world_item(world, t, SPLIT_TRAIN, i).length;
+        pick_quantiles(of_task, items, BENCH_LENGTHS, all + (ptrdiff_t)t * BENCH_LENGTHS);
+        memory_free(of_task);
+    }
+    pick_quantiles(all, facts->tasks * BENCH_LENGTHS, BENCH_LENGTHS, length);
+    memory_free(all);
 }
 
 /* Shapes and batches of a sweep's trainings, each once. */
@@ -41,12 +63,15 @@ static int shapes_of_sweep(const char *path, struct speed_report *report, struct
 {
     struct setup setup = {0};
     TRY(setup_read(path, &setup, err));
-    const double length = mean_length(world_facts(setup.world));
+    struct bench_shape shape = {0};
+    lengths_of_tasks(setup.world, shape.length);
     for (int64_t c = 0; c < sweep_cells(setup.sweep) && report->shapes <= REPORT_SHAPES; c++) {
         struct cell cell;
         cell_resolve(setup.sweep, world_facts(setup.world), c, &cell);
-        add_shape(report, &(struct bench_shape){cell.shape, (int)cell.settings.pretrain.batch,
-                                                (int)cell.settings.first.batch, length});
+        shape.shape = cell.shape;
+        shape.batch = (int)cell.settings.pretrain.batch;
+        shape.texts = (int)cell.settings.first.batch;
+        add_shape(report, &shape);
     }
     setup_reset(&setup);
     if (report->shapes <= REPORT_SHAPES) return 0;
@@ -67,7 +92,6 @@ static struct bench_shape shape_given(const struct bench_shape *given)
     if (asked->context) shape.shape.context = asked->context;
     if (asked->vocabulary) shape.shape.vocabulary = asked->vocabulary;
     if (given->batch) shape.batch = shape.texts = given->batch;
-    shape.length = shape.shape.context / 3.0;
     return shape;
 }
 

@@ -9,7 +9,10 @@
 #include "palimpsest/bench.h"
 
 static const struct bench_shape tiny = {
-    {.layers = 1, .width = 8, .heads = 2, .context = 8, .vocabulary = 32, .feed_forward = 4}, 16, 6, 4};
+    {.layers = 1, .width = 8, .heads = 2, .context = 8, .vocabulary = 32, .feed_forward = 4},
+    16,
+    6,
+    {2, 2, 2, 2, 2, 2, 2, 2, 6, 6, 6, 6, 6, 6, 6, 6}};
 
 static void assert_sound(const struct step_speed *step, int batch, double length)
 {
@@ -35,7 +38,7 @@ static void a_shape_is_measured_in_all_its_aspects(void **unused)
     assert_true(speed.step.flops == 128 * (6 * (12 * 64 + 32 * 8) + 12 * 8 * 8.0));
     assert_true(fabs(speed.small.flops * 8 / speed.step.flops - 1) < 1e-12);
     assert_true(fabs(speed.forward.flops * 3 / speed.step.flops - 1) < 1e-12);
-    /* without the words, on 6 texts of 4 tokens: of 2 to 6 each */
+    /* without the words, on 6 texts of 4 tokens on average */
     assert_true(speed.finetune.flops == 24 * (6 * 12 * 64 + 12 * 4 * 8.0));
     assert_true(speed.step.flops / speed.step.least < speed.limit);
     for (int p = 0; p < PROFILE_PART_COUNT; p++) {
@@ -80,12 +83,15 @@ static void texts_fill_at_least_a_token_and_at_most_the_context(void **unused)
     struct bench_shape extreme = tiny;
     struct training_speed speed;
     struct error err = {0};
-    extreme.length = 0.1;
-    assert_int_equal(bench_train(&extreme, 1e-9, &speed, &err), 0);
-    assert_sound(&speed.finetune, 6, 1);
-    extreme.length = 100;
+    for (int l = 0; l < BENCH_LENGTHS; l++) extreme.length[l] = 100;
     assert_int_equal(bench_train(&extreme, 1e-9, &speed, &err), 0);
     assert_sound(&speed.finetune, 6, 8);
+    memset(extreme.length, 0, sizeof extreme.length);
+    assert_int_equal(bench_train(&extreme, 1e-9, &speed, &err), 0);
+    assert_true(speed.finetune.tokens == 1 + 2 + 2 + 2 + 3 + 3); /* from 8/6 to 8/2, the parts of tokens cut off */
+    extreme.shape.context = 4;
+    assert_int_equal(bench_train(&extreme, 1e-9, &speed, &err), 0);
+    assert_sound(&speed.finetune, 6, 1); /* less than a token is one */
 }
 
 static void heads_that_do_not_divide_the_width_are_refused(void **unused)
@@ -107,7 +113,7 @@ static void a_shape_larger_than_the_machine_is_refused_and_not_tried(void **unus
         {.layers = 64, .width = 16384, .heads = 2, .context = 4096, .vocabulary = 65536, .feed_forward = 4},
         65536,
         16,
-        4};
+        {0}};
     struct training_speed speed;
     struct error err = {0};
     assert_int_equal(bench_train(&vast, 0.1, &speed, &err), -1);
