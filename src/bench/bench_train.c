@@ -29,7 +29,7 @@ static const struct {
 };
 static const double LIMIT_SECONDS = 2e-3;
 enum { POOL = 1 << 16, SMALLER = 8, CLASSES = 2 }; /* tokens to read from; how much smaller the small batch is */
-static const struct readout readout = {.kind = HEAD_PER_TASK, .pool = POOL_MEAN, .head = 0, .classes = CLASSES};
+static const struct readout readout = {.kind = HEAD_PER_TASK, .pool = POOL_LAST, .head = 0, .classes = CLASSES};
 
 struct bench { /* a training on random tokens */
     const struct bench_shape *shape;
@@ -78,7 +78,7 @@ int bench_train_check(const struct bench_shape *shape, struct error *err)
     return error_set(err, ERROR_INPUT,
                      "%d layers of width %d in batches of %d x %d tokens need %.3g GiB, and this machine has %.3g GiB; "
                      "make the model or the batch smaller",
-                     model->layers, model->width, shape->batch, model->context, bytes / 0x1p30, machine / 0x1p30);
+                     model->layers, model->width, sequences, model->context, bytes / 0x1p30, machine / 0x1p30);
 }
 
 /* Tokens of text `number` of all, the texts in order of their length. */

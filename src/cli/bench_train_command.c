@@ -58,7 +58,7 @@ static void lengths_of_tasks(const struct world *world, int length[BENCH_LENGTHS
     memory_free(all);
 }
 
-/* Shapes and batches of a sweep's trainings, each once. */
+/* Shapes of a sweep's models, with the batches of pretraining and the first fine-tuning, each once. */
 static int shapes_of_sweep(const char *path, struct speed_report *report, struct error *err)
 {
     struct setup setup = {0};
@@ -113,15 +113,8 @@ static int choose_shapes(const struct options *options, struct speed_report *rep
 /* Before anything is measured: a file of another kind is not written over. */
 static int check_save(const char *path, struct error *err)
 {
-    struct speed_point *point = NULL;
-    int points;
-    struct speeds_source source;
     TRY(check_folder(path, err));
-    if (access(path, F_OK) != 0) return 0;
-    if (speeds_recognise(path) && speeds_read(path, &point, &points, &source, NULL) == 0) {
-        memory_free(point);
-        return 0;
-    }
+    if (access(path, F_OK) != 0 || speeds_hold(path)) return 0;
     return error_set(err, ERROR_INPUT, "--save %s: is there already and holds no speeds; name another file", path);
 }
 
@@ -179,7 +172,7 @@ static void print_shape(const struct bench_shape *shape, const struct training_s
            format_count(speed->step.tokens / speed->step.seconds, tokens, sizeof tokens), flops / 1e9,
            100 * flops / speed->limit, speed->limit / 1e9);
     print_parts(speed);
-    printf("    fine-tuning on %d texts of %.3g tokens: %.2f ms, %.3gG FLOP/s\n", speed->finetune.batch,
+    printf("    fine-tuning, batches of %d x %.3g tokens: %.2f ms, %.3gG FLOP/s\n", speed->finetune.batch,
            speed->finetune.tokens / speed->finetune.batch, 1e3 * speed->finetune.seconds,
            speed->finetune.flops / speed->finetune.seconds / 1e9);
     if (speed->step.seconds > DISTURBED * speed->step.least)

@@ -259,6 +259,7 @@ struct speed_report {
 };
 char *speeds_text(const struct speed_report *report); /* memory_free */
 bool speeds_recognise(const char *path);              /* whether the file looks like JSON, good or bad */
+bool speeds_hold(const char *path);                   /* whether it holds speeds, of this or another version */
 struct speeds_source {                                /* in what they were measured */
     char numerics_class[128];
     int threads; /* 0: the file does not say */

@@ -125,6 +125,18 @@ bool speeds_recognise(const char *path)
     return c == '{';
 }
 
+bool speeds_hold(const char *path)
+{
+    char *text;
+    size_t length;
+    if (!speeds_recognise(path) || file_read(path, MOST_BYTES, &text, &length, NULL) != 0) return false;
+    json_t *root = json_loadb(text, length, 0, NULL);
+    memory_free(text);
+    bool hold = json_is_object(root) && json_is_integer(json_object_get(root, MARK));
+    json_decref(root);
+    return hold;
+}
+
 struct place { /* in a file, for messages */
     const char *path;
     int shape; /* counts from 0 */

@@ -14,8 +14,9 @@ static struct rates rates_of(const struct speed_point *point)
     if (fixed <= 0) return rates; /* the small batch was disturbed: there is no step of less than no time */
     rates.per_parameter = fixed / point->parameters;
     rates.flops_per_second = flops / seconds;
-    if (point->finetune_seconds > fixed)
-        rates.finetune_flops_per_second = point->finetune_flops / (point->finetune_seconds - fixed);
+    /* the fixed part is a difference of measurements, and never all of a step */
+    rates.finetune_flops_per_second =
+        point->finetune_flops / fmax(point->finetune_seconds - fixed, 0.1 * point->finetune_seconds);
     return rates;
 }
 

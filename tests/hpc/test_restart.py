@@ -1,6 +1,7 @@
 """hpc/restart: what is started again, what is passed on, when it gives up, and where signals go."""
 
 import signal
+import sys
 import time
 
 from fake_run import ROOT, Scene, finish
@@ -70,6 +71,26 @@ def an_mpirun_that_outlives_its_ranks_and_does_not_end_is_ended():
     with Scene("exec 3<><(:); read -r -t 4 -u 3; exit 0") as scene:  # not mpirun: it needs no process under it
         status, out = finish(restarted(scene, "--alone", "1"))
         assert (status, scene.runs) == (0, 1) and "it is ended" not in out, (status, out)
+
+
+@sentence
+def an_mpirun_that_has_had_no_process_yet_is_left_alone_and_one_that_is_dead_does_not_count():
+    with Scene() as scene:
+        late = scene.script("mpirun", "#!/bin/bash\nexec 3<><(:)\nread -r -t 4 -u 3\nexit 0\n")
+        command = (late, scene.program, "run", "sweep.yaml", "-o", "r.h5")
+        status, out = finish(scene.start(RESTART, "--alone", "1", *command))
+        assert status == 0 and "it is ended" not in out, (status, out)
+    with Scene("sleep 0.5; exit 9", "exit 0") as scene:
+        # a child that nobody waits for stays as a zombie: bash waits, python does not
+        python = f"#!{sys.executable}\nimport subprocess, sys, time\nran = subprocess.Popen(sys.argv[1:])\n" \
+                 "time.sleep(1)\nsys.exit(0) if open('ends').read() == '' else time.sleep(60)\n"
+        command = (scene.script("mpirun", python), scene.program, "run", "sweep.yaml", "-o", "r.h5")
+        status, out = finish(scene.start(RESTART, "--alone", "4", *command))
+        assert status == 0 and scene.runs == 2 and "no process under it for 4 s" in out, (status, scene.runs, out)
+    with Scene("exit 9") as scene:
+        command = (scene.script("mpirun", MPIRUN.replace("read -r", "read -r -t 4")), scene.program, "run", "-o", "r.h5")
+        status, out = finish(scene.start(RESTART, "--alone", "0", "--most", "0", *command))
+        assert scene.runs == 1 and "it is ended" not in out, (status, out)
 
 
 @sentence

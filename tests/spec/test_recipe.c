@@ -212,6 +212,7 @@ static void recipes_of_branches_are_those_of_their_places(void **context)
         struct finetune_recipe recipe = branch_recipe((enum branch)branch, &settings, 3);
         bool none = branch == BRANCH_TRANSFER || branch == BRANCH_MORE_PRETRAINING || branch == BRANCH_AFTER_FIRST ||
                     branch == BRANCH_AFTER_LAST;
+        assert_int_equal(branch_reads_on((enum branch)branch), none && branch != BRANCH_TRANSFER);
         bool again = branch == BRANCH_RELEARNT || branch == BRANCH_RELEARNT_HEAD;
         bool first = branch == BRANCH_JOINT || branch == BRANCH_PREQUENTIAL_FIRST || again;
         bool coded = branch == BRANCH_PREQUENTIAL_FIRST || branch == BRANCH_PREQUENTIAL_LAST;
