@@ -69,9 +69,11 @@ static struct axis *axis_add(struct reader *reader, const char *name, struct mar
     return axis;
 }
 
+/* What one word stands for, as `all` or a number of seeds, is distinct: so many seeds need no comparing. */
 static void check_duplicates(struct reader *reader, const struct column *column)
 {
     char path[KEY_TEXT];
+    if (column->node->kind == NODE_SCALAR) return;
     for (int b = 1; b < column->length; b++)
         for (int a = 0; a < b; a++)
             if (column->valid[a] && column->valid[b] && member_equal(reader->sweep, &column->member, a, b)) {
