@@ -35,11 +35,11 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Of count lengths in order, so many that each stands for as many. */
-static void pick_quantiles(int *length, int count, int quantiles, int *picked)
+/* Of count lengths, which are sorted, so many that each stands for as many. */
+static void pick_quantiles(int *length, int count, int picked[BENCH_LENGTHS])
 {
     qsort(length, (size_t)count, sizeof *length, by_value);
-    for (int q = 0; q < quantiles; q++) picked[q] = length[(int64_t)(2 * q + 1) * count / (2 * quantiles)];
+    for (int q = 0; q < BENCH_LENGTHS; q++) picked[q] = length[(int64_t)(2 * q + 1) * count / (2 * BENCH_LENGTHS)];
 }
 
 /* Of the training items of all tasks, each task counting as much as another. */
@@ -51,10 +51,10 @@ static void lengths_of_tasks(const struct world *world, int length[BENCH_LENGTHS
         const int items = facts->task[t].train_items;
         int *of_task = memory_array((size_t)items, sizeof *of_task);
         for (int i = 0; i < items; i++) of_task[i] = world_item(world, t, SPLIT_TRAIN, i).length;
-        pick_quantiles(of_task, items, BENCH_LENGTHS, all + (ptrdiff_t)t * BENCH_LENGTHS);
+        pick_quantiles(of_task, items, all + (ptrdiff_t)t * BENCH_LENGTHS);
         memory_free(of_task);
     }
-    pick_quantiles(all, facts->tasks * BENCH_LENGTHS, BENCH_LENGTHS, length);
+    pick_quantiles(all, facts->tasks * BENCH_LENGTHS, length);
     memory_free(all);
 }
 
