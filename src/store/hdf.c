@@ -109,6 +109,30 @@ static hid_t dataset_properties(hid_t type, const void *fill)
     return list;
 }
 
+enum { IN_HEAP = 16 }; /* bytes that stand in a file for a text, whatever H5Tget_size says: length, heap, index in it */
+
+/* HDF5 clears buffers of 1 MiB for every transfer that converts values, as that of texts does, however few they are. */
+hid_t hdf_transfer(hid_t dataset, hid_t type, int64_t count)
+{
+    hid_t list = H5Pcreate(H5P_DATASET_XFER), stored = H5Dget_type(dataset);
+    size_t one = H5Tget_size(type), one_stored = H5Tget_size(stored);
+    size_t bytes = ((one > one_stored ? one : one_stored) + IN_HEAP) * (size_t)count;
+    if (bytes > 0 && bytes < H5Pget_buffer(list, NULL, NULL)) H5Pset_buffer(list, bytes, NULL, NULL);
+    H5Tclose(stored);
+    return list;
+}
+
+static int write_values(const struct hdf *hdf, const char *name, hid_t dataset, hid_t type, hid_t space,
+                        const void *values)
+{
+    hid_t transfer = hdf_transfer(dataset, type, H5Sget_simple_extent_npoints(space));
+    int status = 0;
+    if (H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, transfer, values) < 0)
+        status = hdf_fail(hdf->err, hdf->path, "the variable %s cannot be written", name);
+    H5Pclose(transfer);
+    return status;
+}
+
 hid_t hdf_dataset(const struct hdf *hdf, const char *name, hid_t type, const struct dimensions *dimensions,
                   const void *fill, const void *values)
 {
@@ -118,8 +142,7 @@ hid_t hdf_dataset(const struct hdf *hdf, const char *name, hid_t type, const str
     hid_t dataset = H5Dcreate2(hdf->file, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     if (dataset < 0) {
         hdf_fail(hdf->err, hdf->path, "the variable %s cannot be created", name);
-    } else if (values && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-        hdf_fail(hdf->err, hdf->path, "the variable %s cannot be written", name);
+    } else if (values && write_values(hdf, name, dataset, type, space, values) != 0) {
         H5Dclose(dataset);
         dataset = -1;
     }

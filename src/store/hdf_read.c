@@ -32,12 +32,14 @@ int hdf_read_whole(const struct hdf *hdf, const char *name, hid_t type, int64_t 
     hid_t dataset = open_dataset(hdf, name);
     if (dataset < 0) return -1;
     int status = 0;
+    hid_t transfer = hdf_transfer(dataset, type, count);
     int64_t there = values_of(dataset);
     if (there != count)
         status = error_set(hdf->err, ERROR_OUTSIDE, "%s: %s has %lld values where %lld are expected", hdf->path, name,
                            (long long)there, (long long)count);
-    else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+    else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, transfer, values) < 0)
         status = hdf_fail(hdf->err, hdf->path, "%s cannot be read", name);
+    H5Pclose(transfer);
     H5Dclose(dataset);
     return status;
 }
@@ -66,16 +68,18 @@ int hdf_read_texts(const struct hdf *hdf, const char *name, char ***texts, int *
     int status = 0;
     hid_t type = hdf_text_type(), space = H5Dget_space(dataset);
     int64_t there = values_of(dataset);
+    hid_t transfer = hdf_transfer(dataset, type, there);
     char **raw = memory_array((size_t)there, sizeof *raw);
     if (!is_text(dataset)) {
         status = error_set(hdf->err, ERROR_OUTSIDE, "%s: %s does not hold text", hdf->path, name);
-    } else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw) < 0) {
+    } else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, transfer, raw) < 0) {
         status = hdf_fail(hdf->err, hdf->path, "%s cannot be read", name);
     } else {
         *texts = texts_taken(raw, there, type, space);
         *count = (int)there;
     }
     memory_free(raw);
+    H5Pclose(transfer);
     H5Sclose(space);
     H5Tclose(type);
     H5Dclose(dataset);

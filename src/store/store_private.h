@@ -46,6 +46,8 @@ struct dimensions { /* of one dataset; names are borrowed, NULL in groups other 
     hsize_t length[DIMENSIONS_MOST];
 };
 int hdf_group(const struct hdf *hdf, const char *name);
+/* For a transfer of all `count` values between the dataset and `type` in memory, with buffers no larger; H5Pclose. */
+hid_t hdf_transfer(hid_t dataset, hid_t type, int64_t count);
 /* A dataset at its final size: contiguous, allocated now, filled with *fill (NULL: zeros), no time stamps. values may
  * be NULL.  Returns an open id, H5Dclose, or -1. */
 hid_t hdf_dataset(const struct hdf *hdf, const char *name, hid_t type, const struct dimensions *dimensions,
