@@ -51,6 +51,10 @@ def arguments_of(name, description, **defaults):
     parser.add_argument("--first", type=int, default=0, metavar="K",
                         help="begin with trial K: a campaign of hours in parts (default: %(default)s)")
     parser.add_argument("--until", type=int, metavar="K", help="end before trial K (default: all)")
+    if "trials_help" in defaults:
+        parser.add_argument("--list", type=Path, metavar="FILE",
+                            help="the trials there are, written where it is not there yet and read where it is: for all "
+                                 "parts of a campaign, and --only, to mean the same ones")
     parser.add_argument("--only", type=int, metavar="K", help="trial K alone, its folder kept under --scratch")
     return parser.parse_args()
 
