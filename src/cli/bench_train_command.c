@@ -7,7 +7,6 @@
 #include "cli_private.h"
 #include "palimpsest/kernels_start.h"
 
-static const double DISTURBED = 1.5; /* times the fastest step: others had the core, or its clock went down */
 
 /* A process that wanders measures other cores' caches: it stays where it was, unless its caller has settled that. */
 static void stay_on_core(struct speed_report *report)
@@ -175,7 +174,7 @@ static void print_shape(const struct bench_shape *shape, const struct training_s
     printf("    fine-tuning, batches of %d x %.3g tokens: %.2f ms, %.3gG FLOP/s\n", speed->finetune.batch,
            speed->finetune.tokens / speed->finetune.batch, 1e3 * speed->finetune.seconds,
            speed->finetune.flops / speed->finetune.seconds / 1e9);
-    if (speed->step.seconds > DISTURBED * speed->step.least)
+    if (speed->step.seconds > STEP_DISTURBED * speed->step.least)
         printf(
             "    disturbed: the median is %.1f times the fastest step, %.2f ms; measure again when nothing else runs\n",
             speed->step.seconds / speed->step.least, 1e3 * speed->step.least);

@@ -262,8 +262,11 @@ bool speeds_recognise(const char *path);              /* whether the file looks 
 bool speeds_hold(const char *path);                   /* whether it holds speeds, of this or another version */
 struct speeds_source {                                /* in what they were measured */
     char numerics_class[128];
-    int threads; /* 0: the file does not say */
+    int threads;    /* 0: the file does not say */
+    double stretch; /* of the shape where it is most: the median step over the fastest */
 };
+/* A step that takes so many times the fastest: others had the core, or its clock went down. */
+#define STEP_DISTURBED 1.5
 /* point[*points] is the caller's, memory_free.  ERROR_INPUT says where in the file it is wrong. */
 int speeds_read(const char *path, struct speed_point **point, int *points, struct speeds_source *source,
                 struct error *err);

@@ -87,6 +87,11 @@ static void warn_of_speeds(const char *path, const struct speeds_source *source,
     if (source->threads > 0 && source->threads != options->threads)
         log_line(LOG_WARNING, "%s: was measured with --threads-per-rank %d; this is the plan of %d", path,
                  source->threads, options->threads);
+    if (source->stretch > STEP_DISTURBED)
+        log_line(LOG_WARNING,
+                 "%s: was measured while something else ran: a median step in it takes %.1f times the fastest; measure "
+                 "again when nothing does",
+                 path, source->stretch);
     if (!within)
         log_line(LOG_WARNING,
                  "%s: this sweep has models narrower or wider than those measured, whose speed is taken for theirs; "

@@ -179,6 +179,18 @@ static int read_shape(const json_t *shape, const char *path, int number, struct 
     return read_times(shape, at, "finetune", &point->finetune_flops, &point->finetune_seconds, err);
 }
 
+/* 1 where no step is so long that it matters, or the file does not say. */
+static double stretch_of(const json_t *shapes)
+{
+    double most = 1;
+    for (size_t s = 0; s < json_array_size(shapes); s++) {
+        const json_t *step = json_object_get(json_array_get(shapes, s), "step");
+        double least = json_number_value(json_object_get(step, "seconds_least"));
+        if (least > 0) most = fmax(most, json_number_value(json_object_get(step, "seconds")) / least);
+    }
+    return most;
+}
+
 static int read_root(const json_t *root, const char *path, struct speed_point **point, int *points,
                      struct speeds_source *source, struct error *err)
 {
@@ -197,6 +209,7 @@ static int read_root(const json_t *root, const char *path, struct speed_point **
     for (int s = 0; s < count; s++) TRY_DONE(read_shape(json_array_get(shapes, (size_t)s), path, s, &read[s], err));
     snprintf(source->numerics_class, sizeof source->numerics_class, "%s", json_string_value(class));
     source->threads = (int)json_integer_value(json_object_get(json_object_get(root, "machine"), "threads"));
+    source->stretch = stretch_of(shapes);
     *point = read;
     *points = count;
     read = NULL;

@@ -149,6 +149,10 @@ def saved_speeds_are_what_json_prints_and_plan_predicts_from_them():
     SWEEP.write_text(sweep_text())
     told = measured("--save", SPEEDS)
     assert json.loads(SPEEDS.read_text()) == told
+    for shape in told["shapes"]:  # whatever ran beside this test
+        shape["step"]["seconds_least"] = shape["step"]["seconds"]
+    SPEEDS.write_text(json.dumps(told))
+    disturbed = [{**shape, "step": {**shape["step"], "seconds_least": shape["step"]["seconds"] / 2}} for shape in told["shapes"]]
     assumed = json.loads(palimpsest("plan", SWEEP, "--json").out)
     done = palimpsest("plan", SWEEP, "--json", "--speed-from", SPEEDS)
     assert done.status == 0 and done.err == "", done
@@ -157,6 +161,7 @@ def saved_speeds_are_what_json_prints_and_plan_predicts_from_them():
     assert plan["makespan_seconds"] != assumed["makespan_seconds"]
     assert "at the speeds of that file" in palimpsest("plan", SWEEP, "--speed-from", SPEEDS).out
     for change, words in ((("machine", {**told["machine"], "threads": 2}), "was measured with --threads-per-rank 2; this is the plan of 1"),
+                          (("shapes", disturbed), "a median step in it takes 2.0 times the fastest"),
                           (("shapes", [{**shape, "width": 1024} for shape in told["shapes"]]), "narrower or wider than those measured")):
         other = FOLDER / "unlike.json"
         other.write_text(json.dumps({**told, change[0]: change[1]}))
