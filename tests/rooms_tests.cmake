@@ -1,6 +1,6 @@
 # palimpsest_test(name ROOMS room ... [SOURCES more.c ...] [LIBRARIES target ...] [LABELS unit] [SECONDS 60] [RANKS n])
 #   builds name.c with cmocka and runs it; RANKS n: under mpirun.  Ranks wait for each other most of the time: such a test is
-#   one of as many as there are cores, and only those that measure time run alone (RUN_SERIAL).
+#   one of those that run at once, and only those that measure time run alone (RUN_SERIAL).
 #   Labels: unit, mpi, fault, slow.
 function(palimpsest_test name)
   cmake_parse_arguments(TEST "" "SECONDS;RANKS" "ROOMS;SOURCES;LIBRARIES;LABELS" ${ARGN})

@@ -1,6 +1,7 @@
 """Runs the test functions of a Python test: each is a sentence, each prints its outcome in the way of cmocka."""
 
 import sys
+import time
 import traceback
 
 
@@ -23,6 +24,7 @@ def run_sentences():
     for function in _sentences:
         name = function.__name__
         print(f"[ RUN      ] {name}", flush=True)
+        began = time.monotonic()
         try:
             function()
             outcome = "OK"
@@ -33,6 +35,6 @@ def run_sentences():
             traceback.print_exc(file=sys.stdout)
             outcome = "FAILED"
         outcomes[outcome] += 1
-        print(f"[ {outcome:>8} ] {name}", flush=True)
+        print(f"[ {outcome:>8} ] {name} ({time.monotonic() - began:.1f} s)", flush=True)
     print(f"{outcomes['OK']} of {len(_sentences)} passed")
     sys.exit(1 if outcomes["FAILED"] or not _sentences else 0)
