@@ -138,6 +138,7 @@ static void on_step(struct coordinator *c, struct slot *slot, const struct repor
 {
     slot->step = report->steps;
     slot->step_told = clock_seconds();
+    c->checkpoint_seconds = fmax(c->checkpoint_seconds, report->checkpoint_seconds);
     if (c->alone >= 0 && c->alone == report->stage && !report->alone) suspects_clear(c, report->stage);
 }
 
@@ -230,11 +231,11 @@ int coordinator_run(struct coordinator *c)
         stop_workers(c);
     account_idle(c);
     CHECK(!ledger_finished(c->ledger) || ledger_counts(c->ledger).waiting == 0, "stages wait for what cannot come");
+    c->own_sync = 0; /* rows of its own are synced now, and if they cannot be, it is that which is told */
+    upkeep(c, true);
     if (c->failure.kind == ERROR_NONE && !ledger_finished(c->ledger))
         error_set(&c->failure, ERROR_STOPPED, "%s; %d of %d stages are done; run the same command again to go on",
                   c->asked ? "stopped on request" : "the time limit is reached", ledger_counts(c->ledger).done,
                   c->plan->stages);
-    c->own_sync = 0; /* rows of its own are synced now */
-    upkeep(c, true);
     return c->failure.kind == ERROR_NONE ? 0 : -1;
 }

@@ -108,7 +108,8 @@ static int next_in_time(const struct coordinator *c, int worker)
     if (stage >= 0) return stage;
     stage = ledger_next(c->ledger, worker, INFINITY);
     if (stage < 0 || left <= 0) return -1;
-    bool early = left > 0.5 * c->options->time_limit && ledger_counts(c->ledger).running == 0;
+    double given = c->options->time_limit - (c->started - c->called); /* what the replay has left of it */
+    bool early = left > 0.5 * given && ledger_counts(c->ledger).running == 0;
     double needed = HEADROOM * seconds_to_checkpoint(c, stage) + c->checkpoint_seconds + WORTH_STARTING;
     return early || left > needed ? stage : -1;
 }

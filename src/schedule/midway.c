@@ -92,7 +92,11 @@ static int note_step(struct worker *worker, int64_t step, double now, struct err
     if (attempt->running == 2 && step > attempt->furthest) {
         double own = now - worker->paused;
         if (worker->passed == 0) worker->passed = own;
-        if (own - worker->passed >= CLEARED_AFTER) attempt->running = 1;
+        if (own - worker->passed >= CLEARED_AFTER) {
+            attempt->running = 1;
+            attempt->deaths = 0;
+            attempt->suspect = false;
+        }
     }
     if (attempt->step == before.step && attempt->running == before.running) return 0;
     return note(worker, true, err);

@@ -20,26 +20,6 @@ static int read_attempts(struct coordinator *c, struct store_reader *reader, int
     return 0;
 }
 
-static void tell_condemned(struct coordinator *c, const enum stage_status *before, const enum stage_status *row)
-{
-    for (int s = 0; s < c->plan->stages; s++) {
-        int r = c->plan->stage[s].row;
-        if (before[r] == STATUS_PENDING && row[r] == STATUS_FAILED) apply(c, EVENT_FAILED, s, STATUS_FAILED);
-    }
-}
-
-/* Those whose process has died too often fail in this run, also where earlier failures are tried again. */
-static int find_suspects(struct coordinator *c, struct store_reader *reader, enum stage_status *row, struct error *err)
-{
-    size_t bytes = (size_t)c->plan->rows * sizeof *row;
-    enum stage_status *before = memory_allocate(bytes);
-    memcpy(before, row, bytes);
-    int status = suspects_read(c, reader, row, err);
-    if (status == 0) tell_condemned(c, before, row);
-    memory_free(before);
-    return status;
-}
-
 /* Done rows first: a failure then skips only what really is not there.  A failed stage that is to be tried again stays
  * pending, and so does what was skipped because of it. */
 static int tell_ledger(struct coordinator *c, struct store_reader *reader, enum stage_status *row, struct error *err)
@@ -54,7 +34,7 @@ static int tell_ledger(struct coordinator *c, struct store_reader *reader, enum 
         else
             apply(c, EVENT_FAILED, s, status);
     }
-    return find_suspects(c, reader, row, err);
+    return suspects_read(c, reader, row, err);
 }
 
 static int write_skipped(struct coordinator *c, const enum stage_status *row, struct error *err)
@@ -83,18 +63,35 @@ static int by_state(const void *left, const void *right)
     return order != 0 ? order : a->copy - b->copy;
 }
 
-/* True: it stays. */
-static bool find_checkpoint(void *context, const struct checkpoint_name *name)
+/* The stage whose checkpoint it is; -1: not of this sweep, nobody's business here. */
+static int stage_of(const struct folder *folder, const struct checkpoint_name *name)
+{
+    struct numbered wanted = {.state = name->state, .copy = name->copy};
+    size_t stages = (size_t)folder->c->plan->stages;
+    const struct numbered *found = bsearch(&wanted, folder->stage, stages, sizeof wanted, by_state);
+    return found ? found->stage : -1;
+}
+
+static bool find_finished(void *context, const struct checkpoint_name *name)
+{
+    struct folder *folder = context;
+    int stage = stage_of(folder, name);
+    if (stage >= 0 && !name->partial) folder->there[stage] = true;
+    return true;
+}
+
+/* What an interrupted stage left stays while the stage is to be carried out, or may be: where somebody still needs its
+ * state, that may yet turn out to be damaged.  True: it stays. */
+static bool keep_begun(void *context, const struct checkpoint_name *name)
 {
     struct folder *folder = context;
     struct coordinator *c = folder->c;
-    struct numbered wanted = {.state = name->state, .copy = name->copy};
-    const struct numbered *found = bsearch(&wanted, folder->stage, (size_t)c->plan->stages, sizeof wanted, by_state);
-    if (!found) return true; /* not of this sweep: nobody's business here */
-    bool pending = ledger_status(c->ledger, found->stage) == STATUS_PENDING;
-    if (!name->partial) folder->there[found->stage] = true;
-    if (pending) c->begun[found->stage] |= name->partial ? BEGUN_PARTIAL : BEGUN_WHOLE;
-    return pending || !name->partial;
+    int stage = stage_of(folder, name);
+    if (stage < 0) return true;
+    bool pending = ledger_status(c->ledger, stage) == STATUS_PENDING;
+    bool useful = pending || (name->partial && ledger_needed(c->ledger, stage));
+    if (useful) c->begun[stage] |= name->partial ? BEGUN_PARTIAL : BEGUN_WHOLE;
+    return useful || !name->partial;
 }
 
 /* From the last stage to the first: a state found lost makes those it is computed from needed again, and they stand
@@ -115,8 +112,9 @@ static int read_folder(struct coordinator *c, struct error *err)
     for (int s = 0; s < c->plan->stages; s++)
         folder.stage[s] = (struct numbered){c->plan->stage[s].state, c->plan->stage[s].copy, s};
     qsort(folder.stage, stages, sizeof *folder.stage, by_state);
-    int status = checkpoint_list(c->options->results_path, find_checkpoint, &folder, err);
-    if (status == 0) find_lost_states(c, folder.there);
+    int status = checkpoint_list(c->options->results_path, find_finished, &folder, err);
+    if (status == 0) find_lost_states(c, folder.there); /* which makes some pending that were done */
+    if (status == 0) status = checkpoint_list(c->options->results_path, keep_begun, &folder, err);
     memory_free(folder.stage);
     memory_free(folder.there);
     return status;

@@ -73,7 +73,8 @@ int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, st
     int rank, ranks, status = 0;
     struct error own = {.kind = ERROR_NONE};
     struct worker worker;
-    struct coordinator coordinator = {.plan = plan, .options = options, .store = store, .alone = -1};
+    struct coordinator coordinator = {
+        .plan = plan, .options = options, .store = store, .alone = -1, .called = clock_seconds()};
     MPI_Comm_dup(comm, &coordinator.comm); /* the messages of a run cannot meet anybody else's */
     MPI_Comm_rank(comm, &rank);
     MPI_Comm_size(comm, &ranks);

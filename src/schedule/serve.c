@@ -26,6 +26,7 @@ static void tell(struct service *service, enum report_kind kind, const char *tex
     struct report report = {.version = MESSAGE_VERSION, .kind = kind, .stage = service->stage};
     report.steps = service->worker->step;
     report.alone = runs_alone(service);
+    report.checkpoint_seconds = service->worker->checkpoint_seconds;
     report.finished = service->worker->finished;
     report.synced = service->worker->synced;
     if (kind == REPORT_STOPPED) memory_resident(NULL, &report.peak_bytes);

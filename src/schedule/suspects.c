@@ -47,11 +47,14 @@ void suspects_clear(struct coordinator *c, int stage)
 /* What a death in this attempt tells. */
 static void settle(struct stage_attempt *attempt)
 {
-    if (attempt->running == 2)
+    bool further = attempt->step > attempt->furthest;
+    if (attempt->running == 2) {
         attempt->deaths = attempt->step == attempt->furthest ? attempt->deaths + 1 : 1;
-    else
-        attempt->suspect = attempt->furthest >= 0 && attempt->step <= attempt->furthest;
-    if (attempt->running == 2 || attempt->step > attempt->furthest) attempt->furthest = attempt->step;
+    } else {
+        attempt->suspect = attempt->furthest >= 0 && !further;
+        if (further) attempt->deaths = 0; /* those were at a place that it has passed */
+    }
+    if (attempt->running == 2 || further) attempt->furthest = attempt->step;
     attempt->running = 0;
 }
 
@@ -70,11 +73,13 @@ static int condemn(struct coordinator *c, int stage, const struct stage_attempt 
 static int judge(struct coordinator *c, int stage, struct stage_attempt *attempt, enum stage_status *row,
                  struct error *err)
 {
+    struct ledger_event failure = {EVENT_FAILED, stage, -1, STATUS_FAILED};
     bool died = attempt->running > 0;
     int most = c->options->attempts > 0 ? c->options->attempts : 1;
     if (died) settle(attempt);
     if (attempt->deaths >= most) {
         *row = STATUS_FAILED;
+        ledger_apply(c->ledger, &failure);
         return condemn(c, stage, attempt, err);
     }
     if (!died && !attempt->suspect && attempt->furthest < 0) return 0;
@@ -89,7 +94,7 @@ int suspects_read(struct coordinator *c, struct store_reader *reader, enum stage
     int status = store_read_attempts(reader, attempt, c->plan->rows, err);
     for (int s = 0; s < c->plan->stages && status == 0; s++) {
         const struct stage *stage = &c->plan->stage[s];
-        if (stage->copy > 0 || row[stage->row] != STATUS_PENDING) continue;
+        if (stage->copy > 0 || ledger_status(c->ledger, s) != STATUS_PENDING) continue;
         status = judge(c, s, &attempt[stage->row], &row[stage->row], err);
     }
     c->own_rows = true;

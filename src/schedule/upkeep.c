@@ -14,7 +14,7 @@ double seconds_left(const struct coordinator *c)
     if (c->options->time_limit <= 0) return INFINITY;
     /* what is drained comes back at its next step, leaves a checkpoint and sends a message; the store needs a sync */
     double margin = fmin(5, 0.05 * c->options->time_limit) + c->drain_seconds;
-    return c->options->time_limit - margin - (clock_seconds() - c->started);
+    return c->options->time_limit - margin - (clock_seconds() - c->called);
 }
 
 /* ---- checkpoints that nobody needs ---- */
@@ -37,6 +37,14 @@ static double safe_time(const struct coordinator *c)
     return safe;
 }
 
+/* Left by an attempt before this run, for the case that the finished state were damaged. */
+static void remove_part(struct coordinator *c, struct checkpoint_name name)
+{
+    struct error err;
+    name.partial = true;
+    if (checkpoint_remove(c->options->results_path, &name, &err) != 0) log_line(LOG_WARNING, "%s", err.text);
+}
+
 static void remove_checkpoints(struct coordinator *c)
 {
     double safe = safe_time(c);
@@ -50,6 +58,7 @@ static void remove_checkpoints(struct coordinator *c)
         struct checkpoint_name name = {.state = stage->state, .copy = stage->copy};
         if (checkpoint_remove(c->options->results_path, &name, &err) != 0)
             log_line(LOG_WARNING, "%s", err.text); /* it is in nobody's way */
+        if (c->begun[number] & BEGUN_PARTIAL) remove_part(c, name);
     }
     if (removed == 0) return;
     c->releases -= removed;

@@ -2,6 +2,7 @@
 rest from being done."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -104,6 +105,25 @@ def a_damaged_checkpoint_of_a_stage_in_the_middle_is_named_and_not_used():
 
 
 @sentence
+def a_stage_that_is_computed_again_since_its_state_is_gone_goes_on_from_the_middle_as_well():
+    results, straight = FOLDER / "gone.h5", FOLDER / "straight.h5"
+    SWEEP.write_text(LONG)
+    with h5py.File(shutil.copy(FOLDER / "undisturbed.h5", results), "r+") as file:
+        file["stages/mark"][-1] = 0
+    shutil.copy(results, straight)
+    goes_on(straight)
+    process = start("run", SWEEP, "-o", results, "--checkpoint-every", "50ms")
+    wait_for(lambda: partial_checkpoints(results), process)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=60) == 75
+    before = steps_executed(results)
+    goes_on(results)
+    assert steps_executed(straight) > LONG_STEPS / 2 and before > 0
+    assert before + steps_executed(results) == steps_executed(straight), (before, steps_executed(results), steps_executed(straight))
+
+
+@sentence
 def states_that_are_kept_are_measured_again_and_not_trained_again():
     results = run_sweep(FOLDER, "kept", LONG, "--keep", "all")
     expect_equal(FOLDER / "undisturbed.h5", results)
@@ -181,6 +201,8 @@ def a_stage_that_kills_its_process_is_failed_and_the_rest_is_done():
         assert "died 3 times" in palimpsest("status", results).out
         again, status = runs_until_it_survives(results, ranks)
         assert (again, status) == (0, 1)
+        # Tried again where it dies again, it is condemned again, though its row says failed all the time.
+        assert runs_until_it_survives(results, ranks, "--retry-failed") == (5, 1)
         fixed = palimpsest("run", SWEEP, "-o", results, "--retry-failed")
         assert fixed.status == 0, fixed
     expect_equal(FOLDER / "deadly None.h5", FOLDER / "deadly 3.h5")

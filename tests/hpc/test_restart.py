@@ -104,8 +104,10 @@ def after_so_many_deaths_without_progress_it_gives_up():
 def a_stage_more_or_a_checkpoint_counts_as_progress():
     further = [f"echo {left} >pending; {KILLED}" for left in (4, 3, 2, 1)]
     assert outcome(*further, "exit 0", options=("--most", "1"))[:2] == (0, 5)
-    saved = [f"mkdir -p results.stages; echo {i} >results.stages/{i}.part.h5; {KILLED}" for i in range(4)]
-    assert outcome(*saved, "exit 0", options=("--most", "1"))[:2] == (0, 5)
+    for name, folder in (("results.h5", "results.stages"), ("results.hdf5", "results.hdf5-stages")):
+        with Scene(*(f"mkdir -p {folder}; echo {i} >{folder}/{i}.part.h5; {KILLED}" for i in range(4)), "exit 0") as scene:
+            status, _ = finish(scene.start(RESTART, "--most", "1", scene.program, "run", "sweep.yaml", "-o", name))
+            assert (status, scene.runs) == (0, 5), (name, status, scene.runs)
 
 
 @sentence
@@ -161,6 +163,14 @@ def a_run_that_dies_while_it_is_to_stop_is_not_started_again():
         process.send_signal(signal.SIGUSR1)
         status, out = finish(process)
         assert status == 75 and scene.runs == 1 and "while it was to stop" in out, (status, out)
+
+
+@sentence
+def results_that_every_restart_would_throw_away_are_refused():
+    for fresh in ("--fresh", "--fre"):
+        with Scene(KILLED, "exit 0") as scene:
+            status, out = finish(scene.start(RESTART, scene.program, "run", "sweep.yaml", "-o", "results.h5", fresh))
+            assert (status, scene.runs) == (2, 0) and "--fresh would throw the results away" in out, (status, out)
 
 
 @sentence
