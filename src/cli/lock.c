@@ -7,6 +7,7 @@
  * one that the same file system gives now, so that the clocks of two hosts do not matter. */
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,17 +152,19 @@ static bool wait_for_other_ranks(int descriptor)
  * nothing that proves it dead. */
 enum verdict { DEAD, ALIVE, FADING, SILENT };
 
-/* Seconds since the file's time stamp by the clock of its file system; negative when that cannot be told. */
+/* Seconds since the file's time stamp by the clock of its file system; NaN when that cannot be told.  The stamp is read
+ * first: a beat in between must not seem to come from the future. */
 static double heartbeat_age(const char *path, int descriptor)
 {
     char *probe = memory_format("%s.%ld.tmp", path, (long)getpid());
     struct stat beat, now;
+    bool known = fstat(descriptor, &beat) == 0;
     int file = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool known = file >= 0 && fstat(file, &now) == 0 && fstat(descriptor, &beat) == 0;
+    known = known && file >= 0 && fstat(file, &now) == 0;
     if (file >= 0) close(file);
     unlink(probe);
     memory_free(probe);
-    if (!known) return -1;
+    if (!known) return NAN;
     return (double)(now.st_mtim.tv_sec - beat.st_mtim.tv_sec) +
            1e-9 * (double)(now.st_mtim.tv_nsec - beat.st_mtim.tv_nsec);
 }
@@ -190,8 +193,10 @@ static enum verdict judge(const struct run_lock *lock, const struct holder *hold
         if (kernel == KERNEL_FREE) return DEAD; /* it would hold the byte */
         return is_running(holder, NULL) ? ALIVE : DEAD;
     }
-    if (same_job_restarted(holder->job, own->job)) return DEAD;
-    if (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0)
+    if (isnan(*age)) return ALIVE; /* nothing can be made in the folder: no time to take anything over */
+    /* Slurm may have lost a node that works on: three beats tell. */
+    if (same_job_restarted(holder->job, own->job) ||
+        (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0))
         return *age >= 0 && *age < THREE_BEATS ? FADING : DEAD;
     if (*age >= 0 && *age < BEATS_MISSED) return ALIVE;
     return strcmp(holder->host, own->host) == 0 && *age >= 0 ? DEAD
@@ -246,6 +251,7 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
                          lock->results, elsewhere ? "; if you know that they are dead, add --break-lock" : "");
     if (write_holder(lock) != 0)
         return error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", lock->path, strerror(errno));
+    if (!file_is_named(lock->descriptor, lock->path)) return 1; /* another, judging whom we follow, removed it */
     return kernel == KERNEL_CANNOT ? settle(lock, err) : 0;
 }
 
@@ -265,6 +271,7 @@ static int take_from_afar(const struct run_lock *lock, const struct holder *hold
     double age;
     enum verdict verdict = judge(lock, holder, KERNEL_HELD, wish->ended_job, &age);
     bool ours = verdict == DEAD || (verdict == SILENT && wish->break_lock);
+    if (ours && patient && !file_is_named(lock->descriptor, lock->path)) return 1; /* somebody was faster */
     if (ours && patient && unlink(lock->path) == 0) return 1;
     if (verdict == FADING && patient) return 1;
     return refuse(lock, holder, age, verdict == SILENT, err);

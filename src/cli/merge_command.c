@@ -59,6 +59,7 @@ int command_merge(const struct options *options, struct error *err)
     int status = check_names(options, err);
     if (status == 0) status = check_folder(options->output, err);
     if (status == 0) status = run_lock_take(options->output, &(struct lock_wish){.break_lock = false}, &lock, err);
+    if (status == 0) status = store_clean(options->output, err); /* what one that was killed has left */
     if (status == 0) status = read_all(options, archive, err);
     if (status == 0)
         status =

@@ -1,5 +1,6 @@
 /* A run's shared part, step by step; after each collective step all ranks agree whether it succeeded, so that nobody
  * waits for a rank that has left. */
+#include <errno.h>
 #include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,11 +115,21 @@ static int check_same_name(const char *path, const struct sweep *sweep, struct e
     return status;
 }
 
+/* A file that cannot be looked at just now is not one that is not there: a new one would take its place. */
+static int look_for(const char *path, struct stat *facts, bool *there, struct error *err)
+{
+    *there = stat(path, facts) == 0;
+    if (*there || errno == ENOENT) return 0;
+    return error_set(err, ERROR_OUTSIDE, "%s: cannot be looked at: %s", path, strerror(errno));
+}
+
 /* Only what is ours is thrown away: a mistyped -o must not cost anybody a file. */
 static int remove_results(const char *path, const struct sweep *sweep, struct error *err)
 {
     struct stat facts;
-    if (stat(path, &facts) == 0) {
+    bool there;
+    TRY(look_for(path, &facts, &there, err));
+    if (there) {
         if (store_recognise(path, err) != 0)
             return err->kind == ERROR_INPUT
                        ? error_prefix(err,
@@ -163,6 +174,7 @@ static int prepare_results(const struct options *options, const struct lock_wish
                            struct error *err)
 {
     struct stat facts;
+    bool there;
     TRY(check_folder(options->output, err));
     TRY(check_link(options, err));
     TRY(reuse_check(options, err));
@@ -172,7 +184,8 @@ static int prepare_results(const struct options *options, const struct lock_wish
     TRY(run_lock_take(options->output, wish, &session->lock, err));
     TRY(store_clean(options->output, err));
     if (options->fresh) TRY(remove_results(options->output, session->setup.sweep, err));
-    if (stat(options->output, &facts) == 0) {
+    TRY(look_for(options->output, &facts, &there, err));
+    if (there) {
         TRY(check_one_name(options->output, &facts, err));
         TRY(store_check(options->output, err));
         return continue_check(options->output, &session->setup, err);

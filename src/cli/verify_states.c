@@ -158,6 +158,16 @@ static void compare_integer(struct difference *difference, const char *name, int
     if (stored != computed) show(difference, name, (double)stored, (double)computed);
 }
 
+static void compare_looks(struct difference *difference, const struct looks *stored, const struct looks *computed)
+{
+    if (!hash_equal(stored->of, computed->of)) show(difference, "trace/looks_of", 0, 1);
+    compare_integer(difference, "trace/looks", stored->count, computed->count);
+    compare_doubles(difference, "trace/looks_lm_loss", stored->lm_loss, computed->lm_loss, LOOKS_MAX);
+    compare_doubles(difference, "trace/looks_accuracy", stored->accuracy[0], computed->accuracy[0],
+                    PLACES_MAX * LOOKS_MAX);
+    compare_doubles(difference, "trace/looks_loss", stored->loss[0], computed->loss[0], PLACES_MAX * LOOKS_MAX);
+}
+
 static void compare_past(struct difference *difference, const struct state *stored, const struct state *computed)
 {
     const struct trace *trace = &stored->trace, *right_trace = &computed->trace;
@@ -167,6 +177,9 @@ static void compare_past(struct difference *difference, const struct state *stor
         compare_integer(difference, "trace/loss_count", trace->loss_count[p], right_trace->loss_count[p]);
     compare_doubles(difference, "trace/loss_sum", trace->loss_sum, right_trace->loss_sum, POINTS_MAX);
     compare_doubles(difference, "trace/norm_sum", trace->norm_sum, right_trace->norm_sum, LAYERS_MAX + 2);
+    compare_doubles(difference, "trace/block_bits", trace->block_bits, right_trace->block_bits, BLOCKS_MAX);
+    compare_looks(difference, &trace->looks, &right_trace->looks);
+    compare_doubles(difference, "history/first_steps", &history->first_steps, &right->first_steps, 1);
     compare_integer(difference, "history/lm_losses", history->lm_losses, right->lm_losses);
     compare_doubles(difference, "history/lm_loss", history->lm_loss, right->lm_loss, 2 + PLACES_MAX);
     compare_doubles(difference, "history/accuracy", history->accuracy[0], right->accuracy[0], PLACES_MAX * PLACES_MAX);
@@ -184,6 +197,10 @@ static bool compare_states(const char *what, const struct state *stored, const s
     compare_integer(&difference, "number of weights", (int64_t)stored->floats, (int64_t)computed->floats);
     compare_integer(&difference, "number of moments", stored->moments ? 2 : 0, computed->moments ? 2 : 0);
     if (!shape_equal(&stored->shape, &computed->shape)) show(&difference, "shape", 0, 1);
+    for (int h = 0; h < stored->heads && difference.count == 0; h++) {
+        compare_integer(&difference, "head_classes", stored->head[h].classes, computed->head[h].classes);
+        if (strcmp(stored->head[h].task, computed->head[h].task) != 0) show(&difference, "head_task", h, h);
+    }
     if (difference.count == 0) {
         size_t floats = stored->floats;
         compare_floats(&difference, stored, "", stored->values, computed->values);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint_private.h"
@@ -32,11 +33,18 @@ static struct front front_of(const struct checkpoint_name *name, const char *con
 
 /* ---- where ---- */
 
+/* Under a symbolic link to a results file its checkpoints are those of the file. */
 char *checkpoint_folder(const char *results_path)
 {
-    size_t length = strlen(results_path);
-    bool ends = length > 3 && strcmp(results_path + length - 3, ".h5") == 0;
-    return memory_format("%.*s%s", (int)(ends ? length - 3 : length), results_path, ends ? ".stages" : "-stages");
+    struct stat facts;
+    bool linked = lstat(results_path, &facts) == 0 && S_ISLNK(facts.st_mode);
+    char *real = linked ? realpath(results_path, NULL) : NULL;
+    const char *path = real ? real : results_path;
+    size_t length = strlen(path);
+    bool ends = length > 3 && strcmp(path + length - 3, ".h5") == 0;
+    char *folder = memory_format("%.*s%s", (int)(ends ? length - 3 : length), path, ends ? ".stages" : "-stages");
+    free(real);
+    return folder;
 }
 
 char *checkpoint_path(const char *results_path, const struct checkpoint_name *name)
@@ -230,7 +238,8 @@ typedef bool file_visit_f(void *context, const char *file); /* false: remove it 
 
 static int visit_files(const char *folder, DIR *list, file_visit_f *visit, void *context, struct error *err)
 {
-    for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(list))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         if (visit(context, entry->d_name)) continue;
         char *path = memory_format("%s/%s", folder, entry->d_name);
@@ -238,7 +247,7 @@ static int visit_files(const char *folder, DIR *list, file_visit_f *visit, void 
         memory_free(path);
         TRY(status);
     }
-    return 0;
+    return errno == 0 ? 0 : error_set(err, ERROR_OUTSIDE, "%s: cannot be listed: %s", folder, strerror(errno));
 }
 
 static int visit_folder(const char *folder, file_visit_f *visit, void *context, struct error *err)
@@ -289,18 +298,21 @@ int checkpoint_look(const char *results_path, checkpoint_visit_f *visit, void *c
     return list_folder(results_path, &(struct listing){visit, context, .tidy = false}, err);
 }
 
-static bool remove_each(void *context, const char *file)
+/* What somebody else has put into the folder stays, and so does the folder. */
+static bool is_foreign(void *context, const char *file)
 {
-    (void)context, (void)file;
-    return false;
+    struct checkpoint_name name;
+    (void)context;
+    return !name_of(file, &name) && !ends_with(file, ".tmp");
 }
 
 int store_remove(const char *path, struct error *err)
 {
     char *folder = checkpoint_folder(path);
     int status = remove_file(path, err);
-    if (status == 0) status = visit_folder(folder, remove_each, NULL, err);
-    if (status == 0 && rmdir(folder) != 0 && errno != ENOENT)
+    if (status == 0) status = visit_folder(folder, is_foreign, NULL, err);
+    bool stays = status == 0 && rmdir(folder) != 0;
+    if (stays && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) /* the last: a link */
         status = error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", folder, strerror(errno));
     memory_free(folder);
     return status;

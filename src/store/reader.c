@@ -1,6 +1,7 @@
 /* Reading a results file, serially, at any moment. */
 #include <errno.h>
 #include <hdf5_hl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,9 @@ int store_read_rows(struct store_reader *reader, int *rows, struct error *err)
     struct hdf hdf = reading(reader, err);
     int64_t words;
     TRY(hdf_count(&hdf, STAGES_MARK, &words));
+    if (words < 0 || words % MARK_WORDS != 0 || words / MARK_WORDS > INT_MAX)
+        return error_set(err, ERROR_OUTSIDE, "%s: %s has %lld words: it is damaged", hdf.path, STAGES_MARK,
+                         (long long)words);
     *rows = (int)(words / MARK_WORDS);
     return 0;
 }
@@ -183,9 +187,12 @@ static int read_provenance_row(const struct hdf *hdf, hid_t dataset, int row, st
     hid_t space = H5Dget_space(dataset), memory = H5Screate_simple(1, &one, NULL), type = provenance_type();
     int status = 0;
     *facts = (struct stage_provenance){0}; /* members that an older file lacks stay 0 */
-    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &one, NULL) < 0 ||
-        H5Dread(dataset, type, memory, space, H5P_DEFAULT, facts) < 0)
+    if (H5Sget_simple_extent_ndims(space) != 1)
+        status = error_set(hdf->err, ERROR_OUTSIDE, "%s: %s is damaged", hdf->path, PROVENANCE_STAGE);
+    else if (H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &one, NULL) < 0 ||
+             H5Dread(dataset, type, memory, space, H5P_DEFAULT, facts) < 0)
         status = hdf_fail(hdf->err, hdf->path, "row %d of %s cannot be read", row, PROVENANCE_STAGE);
+    facts->host[sizeof facts->host - 1] = facts->reason[sizeof facts->reason - 1] = '\0'; /* no checksum covers them */
     H5Tclose(type);
     H5Sclose(memory);
     H5Sclose(space);

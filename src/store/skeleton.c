@@ -192,8 +192,10 @@ static int write_skeleton(const char *path, const struct plan *plan, const char 
 int store_create(const char *path, const struct plan *plan, const char *explained, bool replace, struct error *err)
 {
     hdf_begin();
-    if (!replace && access(path, F_OK) == 0)
-        return error_set(err, ERROR_INPUT, "%s: is there already and is not replaced", path);
+    bool there = access(path, F_OK) == 0;
+    if (!there && errno != ENOENT)
+        return error_set(err, ERROR_OUTSIDE, "%s: cannot be looked at: %s", path, strerror(errno));
+    if (!replace && there) return error_set(err, ERROR_INPUT, "%s: is there already and is not replaced", path);
     char *temporary = memory_format("%s.%ld.tmp", path, (long)getpid());
     int status = write_skeleton(temporary, plan, explained, err);
     if (status == 0 && rename(temporary, path) != 0)

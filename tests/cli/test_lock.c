@@ -236,17 +236,19 @@ static void a_holder_whose_job_has_ended_is_dead(void **unused)
 static void a_requeued_job_takes_over_from_itself(void **unused)
 {
     (void)unused;
-    write_far_lock("slurm 17.1", 1);
+    write_far_lock("slurm 17.1", 13); /* a node that Slurm has lost may still be at work: three beats tell */
     setenv("SLURM_JOB_ID", "17", 1);
     setenv("SLURM_RESTART_COUNT", "1", 1);
     assert_refused(&no_wish, "node17"); /* another task of the same incarnation */
     setenv("SLURM_RESTART_COUNT", "2", 1);
+    double before = clock_seconds();
     assert_taken(&no_wish);
-    write_far_lock("slurm 17.3", 1);
+    assert_true(clock_seconds() - before > 1);
+    write_far_lock("slurm 17.3", 20);
     assert_refused(&no_wish, "slurm 17.3"); /* a later incarnation than this one */
-    write_far_lock("slurm 171.1", 1);
+    write_far_lock("slurm 171.1", 20);
     assert_refused(&no_wish, "slurm 171.1");
-    write_far_lock("slurm 17.1@east", 1);
+    write_far_lock("slurm 17.1@east", 20);
     setenv("SLURM_CLUSTER_NAME", "west", 1);
     assert_refused(&no_wish, "slurm 17.1@east"); /* the same number elsewhere */
     setenv("SLURM_CLUSTER_NAME", "east", 1);

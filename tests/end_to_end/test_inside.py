@@ -134,6 +134,13 @@ def states_that_are_kept_are_measured_again_and_not_trained_again():
     assert done.status == 0, done
     assert steps_executed(results) == 0
     expect_equal(FOLDER / "undisturbed.h5", results)
+    with h5py.File(results, "r+") as file:
+        file["stages/mark"][...] = 0
+    (FOLDER / "elsewhere").mkdir()
+    link = FOLDER / "elsewhere" / "link.h5"
+    link.symlink_to(results)
+    done = palimpsest("run", SWEEP, "-o", link, "--keep", "all")
+    assert done.status == 0 and steps_executed(results) == 0, "under a link the states are those of the file"
 
 
 @sentence

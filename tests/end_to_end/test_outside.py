@@ -235,6 +235,18 @@ def a_link_is_followed_but_neither_replaced_nor_thrown_away():
     assert link.is_symlink() and target.read_bytes() == before
 
 
+@sentence
+def fresh_leaves_what_others_have_put_into_the_folder_of_checkpoints():
+    folder, results = subfolder("notes")
+    stages, notes = folder / "results.stages", folder / "results.stages" / "notes.txt"
+    goes_on(results, "--keep", "all")
+    notes.write_text("mine")
+    kept = {path.name for path in stages.iterdir()}
+    goes_on(results, "--fresh")
+    left = {path.name for path in stages.iterdir()}
+    assert notes.read_text() == "mine" and left < kept, (left, kept)  # pretrained states are kept anyway
+
+
 # ---- the disk ----
 
 def small_disk(name, mebibytes):

@@ -161,16 +161,17 @@ def a_killed_rank_is_started_again_inside_the_allocation():
 
 
 @sentence
-def a_job_that_is_cancelled_saves_what_runs_and_does_not_come_back():
+def a_job_that_is_cancelled_does_not_come_back():
     sweep, results = FOLDER / "cancelled.yaml", FOLDER / "cancelled.h5"
     sweep.write_text(fitted(40))
     job, log = submit(sweep, results, "--time=5")
     wait_for(lambda: results.exists() and found(status_of(results), "done") > 0, "stages are done", log)
     time.sleep(6)  # until the restart passes signals on at once
     CLUSTER.ask("scancel", job)
-    wait_for(lambda: state(job) in ("CANCELLED", "PENDING"), "the job is over", log)
+    over = ("CANCELLED", None)  # or forgotten
+    wait_for(lambda: state(job) in (*over, "PENDING"), "the job is over", log)
     time.sleep(3)
-    assert state(job) == "CANCELLED", (CLUSTER.facts(job), text_of(log))
+    assert state(job) in over, (CLUSTER.facts(job), text_of(log))
     assert "cancelled; what was saved is kept" in text_of(log), text_of(log)
 
 
