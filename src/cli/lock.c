@@ -199,8 +199,9 @@ static enum verdict judge(const struct run_lock *lock, const struct holder *hold
         (strcmp(holder->job, "none") != 0 && strcmp(holder->job, ended_job) == 0))
         return *age >= 0 && *age < THREE_BEATS ? FADING : DEAD;
     if (*age >= 0 && *age < BEATS_MISSED) return ALIVE;
-    return strcmp(holder->host, own->host) == 0 && *age >= 0 ? DEAD
-                                                             : SILENT; /* this host, before it was started again */
+    /* This host, before it was started again; or another of the same name, and then the kernel knows of its lock. */
+    bool started_again = strcmp(holder->host, own->host) == 0 && kernel == KERNEL_FREE && *age >= 0;
+    return started_again ? DEAD : SILENT;
 }
 
 static int refuse(const struct run_lock *lock, const struct holder *holder, double age, bool silent, struct error *err)

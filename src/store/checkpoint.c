@@ -318,12 +318,15 @@ int store_remove(const char *path, struct error *err)
     return status;
 }
 
-/* NAME.<process>.tmp, as store_create calls what is not whole yet. */
+/* NAME.<process>.tmp, as store_create calls what is not whole yet, or NAME.lock.<process>.tmp, by which a lock tells
+ * the time. */
 static bool is_no_skeleton(void *context, const char *file)
 {
     const char *name = context;
     size_t length = strlen(name);
-    if (strncmp(file, name, length) != 0 || file[length] != '.') return true;
+    if (strncmp(file, name, length) != 0) return true;
+    if (strncmp(file + length, ".lock.", 6) == 0) length += 5;
+    if (file[length] != '.') return true;
     const char *digits = file + length + 1, *end = digits + strspn(digits, "0123456789");
     return end == digits || strcmp(end, ".tmp") != 0;
 }

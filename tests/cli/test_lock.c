@@ -270,13 +270,17 @@ static void a_lock_that_a_file_server_keeps_for_a_dead_host_is_left_behind(void 
     }
 }
 
-static void a_holder_from_before_this_host_was_started_again_is_dead(void **unused)
+static void a_holder_from_before_this_host_was_started_again_is_dead_but_not_its_namesake(void **unused)
 {
     char host[64] = "";
     (void)unused;
     gethostname(host, sizeof host - 1);
     write_lock(host, "3f0c-another-boot", "none", 3600);
     assert_taken(&no_wish);
+    pid_t namesake = holder(hold_as_rank_0);
+    write_lock(host, "3f0c-another-boot", "none", 3600);
+    assert_refused(&no_wish, "add --break-lock");
+    end(namesake);
 }
 
 static void a_lock_file_that_says_nothing_is_taken(void **unused)
@@ -344,7 +348,7 @@ int main(void)
         cmocka_unit_test_setup(a_holder_whose_job_has_ended_is_dead, start),
         cmocka_unit_test_setup(a_requeued_job_takes_over_from_itself, start),
         cmocka_unit_test_setup(a_lock_that_a_file_server_keeps_for_a_dead_host_is_left_behind, start),
-        cmocka_unit_test_setup(a_holder_from_before_this_host_was_started_again_is_dead, start),
+        cmocka_unit_test_setup(a_holder_from_before_this_host_was_started_again_is_dead_but_not_its_namesake, start),
         cmocka_unit_test_setup(a_lock_file_that_says_nothing_is_taken, start),
         cmocka_unit_test_setup(a_heartbeat_is_the_time_stamp_of_the_file, start),
         cmocka_unit_test_setup(who_has_lost_the_lock_learns_it_and_leaves_it_alone, start),

@@ -57,6 +57,8 @@ def why_not():
         return f"{', '.join(missing)} not found: tools/install slurm installs them"
     if os.getuid() != 0:
         return "slurmd starts jobs as root only"
+    if not os.path.ismount("/sys/fs/cgroup"):
+        return "nothing is mounted on /sys/fs/cgroup, without which slurmd does not start"
     return None
 
 
