@@ -7,7 +7,6 @@
 #include "cli_private.h"
 #include "palimpsest/kernels_start.h"
 
-
 /* A process that wanders measures other cores' caches: it stays where it was, unless its caller has settled that. */
 static void stay_on_core(struct speed_report *report)
 {

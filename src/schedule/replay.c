@@ -1,6 +1,5 @@
 /* A restart: the rows that earlier runs committed go through the same ledger as events. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "schedule_private.h"
 

@@ -37,12 +37,11 @@ static double safe_time(const struct coordinator *c)
     return safe;
 }
 
-/* Left by an attempt before this run, for the case that the finished state were damaged. */
-static void remove_part(struct coordinator *c, struct checkpoint_name name)
+static void remove_checkpoint(struct coordinator *c, const struct checkpoint_name *name)
 {
     struct error err;
-    name.partial = true;
-    if (checkpoint_remove(c->options->results_path, &name, &err) != 0) log_line(LOG_WARNING, "%s", err.text);
+    if (checkpoint_remove(c->options->results_path, name, &err) != 0)
+        log_line(LOG_WARNING, "%s", err.text); /* it is in nobody's way */
 }
 
 static void remove_checkpoints(struct coordinator *c)
@@ -52,13 +51,12 @@ static void remove_checkpoints(struct coordinator *c)
     for (; removed < c->releases && c->release[removed].time < safe; removed++) {
         int number = c->release[removed].stage;
         const struct stage *stage = &c->plan->stage[number];
-        struct error err;
         /* computed again since it was let go: it is let go again when its time comes */
         if (ledger_status(c->ledger, number) != STATUS_DONE || ledger_needed(c->ledger, number)) continue;
         struct checkpoint_name name = {.state = stage->state, .copy = stage->copy};
-        if (checkpoint_remove(c->options->results_path, &name, &err) != 0)
-            log_line(LOG_WARNING, "%s", err.text); /* it is in nobody's way */
-        if (c->begun[number] & BEGUN_PARTIAL) remove_part(c, name);
+        remove_checkpoint(c, &name);
+        name.partial = true; /* of an attempt before this run, kept in case the finished state were damaged */
+        if (c->begun[number] & BEGUN_PARTIAL) remove_checkpoint(c, &name);
     }
     if (removed == 0) return;
     c->releases -= removed;

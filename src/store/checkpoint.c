@@ -298,19 +298,19 @@ int checkpoint_look(const char *results_path, checkpoint_visit_f *visit, void *c
     return list_folder(results_path, &(struct listing){visit, context, .tidy = false}, err);
 }
 
-/* What somebody else has put into the folder stays, and so does the folder. */
-static bool is_foreign(void *context, const char *file)
+static bool keep_none(void *context, const struct checkpoint_name *name)
 {
-    struct checkpoint_name name;
-    (void)context;
-    return !name_of(file, &name) && !ends_with(file, ".tmp");
+    (void)context, (void)name;
+    return false;
 }
 
+/* What somebody else has put into the folder stays, and so does the folder then. */
 int store_remove(const char *path, struct error *err)
 {
+    struct listing all = {keep_none, NULL, .tidy = true};
     char *folder = checkpoint_folder(path);
     int status = remove_file(path, err);
-    if (status == 0) status = visit_folder(folder, is_foreign, NULL, err);
+    if (status == 0) status = visit_folder(folder, list_file, &all, err);
     bool stays = status == 0 && rmdir(folder) != 0;
     if (stays && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) /* the last: a link */
         status = error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", folder, strerror(errno));
