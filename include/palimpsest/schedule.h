@@ -29,6 +29,9 @@ struct schedule_options {
     double began;      /* clock_seconds() when the program started, for the certificate; 0: not known */
     double time_limit; /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
                         * cost model, nor reach a checkpoint; what still runs shortly before it is drained. */
+    double last_moment; /* seconds from the call; 0: none.  Ranks that have not come back from the drain by then are left:
+                         * they are named, and MPI_Abort ends all with the exit status of ERROR_STOPPED.  Not with one
+                         * rank, which comes back by itself. */
     double checkpoint_every; /* seconds of a stage between checkpoints of it; 0: by what they cost (midway.c) */
     bool warned;       /* the limit is the end of a batch job, of which a signal may warn too early */
     int attempts;      /* deaths of its process, while it ran alone and got no further, that make a stage fail; also

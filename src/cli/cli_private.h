@@ -174,13 +174,15 @@ bool batch_job_ended(const char *job);
 
 struct deadline {
     double at;      /* clock_seconds(); INFINITY when there is no limit, or none is known */
+    double last;    /* the same: what has not come back by then is left */
     bool warned;    /* a batch system ends the job, and may send a signal early */
     char text[512]; /* for the log: the limit and where it comes from; empty: there is nothing to say */
 };
 /* Before MPI_Init.  The tighter of time_limit (seconds from now; 0: none) and what is left of the batch job.  Only the
  * first process asks; elsewhere there is no limit. */
 void deadline_find(double time_limit, struct deadline *deadline);
-double deadline_left(const struct deadline *deadline); /* seconds, more than 0; 0: there is no limit */
+double deadline_left(const struct deadline *deadline);      /* seconds, more than 0; 0: there is no limit */
+double deadline_last_left(const struct deadline *deadline); /* the same, to the last moment */
 
 /* ---- session.c: one run on many ranks ---- */
 

@@ -5,12 +5,14 @@
 
 /* What is left of a job after the run: ranks leave, mpirun ends, the script puts the job back into the queue. */
 static const double WAY_OUT = 15, WAY_OUT_SHARE = 0.05; /* seconds; of the time left, for short jobs */
+/* Nobody ends a run at a limit of its own: what takes long may end first. */
+static const double OVERTIME = 60; /* seconds */
 
 static void take_batch(const struct batch_time *batch, struct deadline *deadline)
 {
     char text[32], margin_text[32];
     double left = fmax(batch->left, 0), margin = fmin(WAY_OUT, WAY_OUT_SHARE * left);
-    deadline->at = clock_seconds() + left - margin;
+    deadline->at = deadline->last = clock_seconds() + left - margin;
     snprintf(deadline->text, sizeof deadline->text, "the job ends in %s (%s); the run is over %s before",
              format_duration(left, text, sizeof text), batch->source,
              format_duration(margin, margin_text, sizeof margin_text));
@@ -21,6 +23,7 @@ static void take_own(double at, double time_limit, struct deadline *deadline)
     char text[32];
     if (time_limit <= 0 || at >= deadline->at) return;
     deadline->at = at;
+    deadline->last = fmin(deadline->last, at + OVERTIME);
     snprintf(deadline->text, sizeof deadline->text, "the time limit is %s (--time-limit)",
              format_duration(time_limit, text, sizeof text));
 }
@@ -29,7 +32,7 @@ void deadline_find(double time_limit, struct deadline *deadline)
 {
     struct batch_time batch;
     double own = clock_seconds() + time_limit; /* asking takes its time */
-    *deadline = (struct deadline){.at = INFINITY};
+    *deadline = (struct deadline){.at = INFINITY, .last = INFINITY};
     if (!first_process()) return;
     batch_time_left(&batch);
     deadline->warned = batch.kind == TIME_LEFT;
@@ -43,7 +46,8 @@ void deadline_find(double time_limit, struct deadline *deadline)
                  "no time limit is known (%s); a signal or --time-limit stops the run in time", batch.source);
 }
 
-double deadline_left(const struct deadline *deadline)
-{
-    return isfinite(deadline->at) ? fmax(deadline->at - clock_seconds(), 1e-3) : 0;
-}
+static double left_until(double moment) { return isfinite(moment) ? fmax(moment - clock_seconds(), 1e-3) : 0; }
+
+double deadline_left(const struct deadline *deadline) { return left_until(deadline->at); }
+
+double deadline_last_left(const struct deadline *deadline) { return left_until(deadline->last); }

@@ -48,6 +48,7 @@ static int run_session(const struct options *options, const struct beforehand *b
         .results_path = options->output,
         .began = before->began,
         .time_limit = deadline_left(&before->deadline),
+        .last_moment = deadline_last_left(&before->deadline),
         .warned = before->deadline.warned,
         .checkpoint_every = options->checkpoint_every,
         .attempts = options->attempts,

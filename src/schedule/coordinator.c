@@ -14,13 +14,10 @@ static void apply(struct coordinator *c, enum ledger_event_kind kind, int stage,
 void tell_workers(struct coordinator *c, enum instruction_kind kind)
 {
     struct instruction instruction = {.version = MESSAGE_VERSION, .kind = kind};
-    struct outbox out = {.comm = c->comm, .tag = TAG_CONTROL};
     for (int w = 0; w < c->workers && !c->self; w++) {
-        out.rank = w + 1;
-        outbox_put_instruction(&out, &instruction, NULL);
-        outbox_send(&out);
+        outbox_put_instruction(&c->slot[w].steering, &instruction, NULL);
+        outbox_send(&c->slot[w].steering);
     }
-    outbox_reset(&out);
 }
 
 void coordinator_drain(struct coordinator *c)

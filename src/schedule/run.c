@@ -20,6 +20,8 @@ static void coordinator_allocate(struct coordinator *c)
         c->idle[c->idle_count++] = w;
         c->slot[w].out =
             (struct outbox){.comm = c->self ? MPI_COMM_NULL : c->comm, .rank = w + 1, .tag = TAG_RUN, .keeps = true};
+        c->slot[w].steering = c->slot[w].out;
+        c->slot[w].steering.tag = TAG_CONTROL;
     }
 }
 
@@ -28,7 +30,10 @@ static void coordinator_free(struct coordinator *c)
     ledger_destroy(&c->ledger);
     cost_model_destroy(&c->model);
     message_reset(&c->in);
-    for (int w = 0; w < c->workers; w++) outbox_reset(&c->slot[w].out);
+    for (int w = 0; w < c->workers; w++) {
+        outbox_reset(&c->slot[w].out);
+        outbox_reset(&c->slot[w].steering);
+    }
     void *blocks[] = {c->cost, c->seconds,  c->attempts, c->losses,  c->begun,  c->slot,
                       c->idle, c->to_visit, c->shown,    c->release, c->suspect};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);

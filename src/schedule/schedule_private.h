@@ -210,11 +210,11 @@ int midway_write(struct worker *worker, const struct checkpoint_name *name, cons
 /* ---- the coordinator ---- */
 
 enum { AHEAD = 128 };
-struct slot {                 /* what rank 0 knows of one worker */
-    struct outbox out;        /* instructions to it */
-    int queue[AHEAD], queued; /* stages it was given and has not reported: the first runs, none: idle */
-    double since;             /* clock at the start of the first */
-    int64_t step;             /* last told, at that clock */
+struct slot {                    /* what rank 0 knows of one worker */
+    struct outbox out, steering; /* instructions to it: to run, all others; a rank that hangs keeps neither waiting */
+    int queue[AHEAD], queued;    /* stages it was given and has not reported: the first runs, none: idle */
+    double since;                /* clock at the start of the first */
+    int64_t step;                /* last told, at that clock */
     double step_told;
     double tokens_per_step; /* of the stage; 0: not looked up yet */
     int64_t finished, synced;
@@ -307,6 +307,10 @@ void upkeep(struct coordinator *coordinator, bool now);     /* now: without rega
 void queue_releases(struct coordinator *coordinator);
 /* drain.c: whether somebody wants the run to stop now.  An early warning is answered here (schedule_suggest_drain). */
 bool drain_requested(struct coordinator *coordinator);
+
+/* overdue.c: the last moment has come and ranks still do not: ends all processes with the exit status of ERROR_STOPPED.
+ */
+void leave_when_overdue(struct coordinator *coordinator);
 
 /* account.c: where the time goes. */
 void account_idle(struct coordinator *coordinator); /* call before anything changes that idle time is told by */

@@ -23,10 +23,11 @@ static struct deadline found(const char *squeue, double time_limit)
 }
 
 /* That many seconds are left, less the moments since. */
+static bool is_about(double left, double seconds) { return left <= seconds && left > seconds - 0.9; }
+
 static bool is_left(const struct deadline *deadline, double seconds)
 {
-    double left = deadline_left(deadline);
-    return left <= seconds && left > seconds - 0.9;
+    return is_about(deadline_left(deadline), seconds);
 }
 
 static void without_a_batch_system_the_own_limit_holds(void **context)
@@ -34,6 +35,7 @@ static void without_a_batch_system_the_own_limit_holds(void **context)
     (void)context;
     struct deadline deadline = found(NULL, 90);
     assert_true(is_left(&deadline, 90) && !deadline.warned);
+    assert_true(is_about(deadline_last_left(&deadline), 150));
     assert_string_equal(deadline.text, "the time limit is 1 min 30 s (--time-limit)");
 }
 
@@ -43,7 +45,7 @@ static void without_any_limit_there_is_no_deadline_and_nothing_to_say(void **con
     struct deadline deadline = found(NULL, 0);
     assert_true(isinf(deadline.at) && !deadline.warned);
     assert_string_equal(deadline.text, "");
-    assert_true(deadline_left(&deadline) == 0);
+    assert_true(deadline_left(&deadline) == 0 && deadline_last_left(&deadline) == 0);
 }
 
 static void the_end_of_the_job_less_the_way_out_is_the_deadline(void **context)
@@ -51,6 +53,7 @@ static void the_end_of_the_job_less_the_way_out_is_the_deadline(void **context)
     (void)context;
     struct deadline deadline = found("echo '17 10:00:00'", 0);
     assert_true(is_left(&deadline, 36000 - 15) && deadline.warned);
+    assert_true(is_about(deadline_last_left(&deadline), 36000 - 15));
     assert_string_equal(deadline.text,
                         "the job ends in 10 h 00 min (squeue, for Slurm job 17); the run is over 15.0 s before");
     deadline = found("echo '17 1:00'", 0);
@@ -62,7 +65,10 @@ static void the_tighter_of_both_counts(void **context)
     (void)context;
     struct deadline deadline = found("echo '17 10:00'", 300);
     assert_true(is_left(&deadline, 300) && deadline.warned);
+    assert_true(is_about(deadline_last_left(&deadline), 360));
     assert_non_null(strstr(deadline.text, "--time-limit"));
+    deadline = found("echo '17 5:10'", 280); /* the job ends before the overtime does */
+    assert_true(is_left(&deadline, 280) && is_about(deadline_last_left(&deadline), 295));
     deadline = found("echo '17 10:00'", 3000);
     assert_true(is_left(&deadline, 585));
     assert_non_null(strstr(deadline.text, "squeue"));

@@ -1,6 +1,7 @@
 """What survives what: a run that is killed, drained or stopped goes on with the same command and ends with the same bits."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -112,6 +113,29 @@ def a_second_run_is_refused_with_the_name_of_the_first_which_is_not_disturbed():
     assert process.wait(timeout=120) == 0
     expect_equal(UNDISTURBED, results)
     assert not Path(f"{results}.lock").exists()
+
+
+def process_of_rank(launcher, rank):
+    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+        if f"OMPI_COMM_WORLD_RANK={rank}".encode() in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"):
+            return int(child)
+    raise AssertionError(f"no process of rank {rank} under {launcher}")
+
+
+@sentence
+def a_rank_that_does_not_come_back_is_named_and_the_run_ends_with_75_before_its_job_does():
+    sweep, results, log = FOLDER / "sweep.yaml", FOLDER / "silent.h5", FOLDER / "silent.log"
+    end = time.time() + 20
+    job = {"SLURM_JOB_ID": "1", "SLURM_JOB_END_TIME": str(int(end)), "OMPI_MCA_ras": "^slurm", "OMPI_MCA_plm": "^slurm"}
+    with open(log, "w", encoding="utf-8") as file:
+        process = start("run", sweep, "-o", results, ranks=3, log=file, **job)
+        wait_for_rows(process, results, 5)
+        os.kill(process_of_rank(process.pid, 2), signal.SIGSTOP)
+        assert process.wait(timeout=60) == 75, log.read_text()
+    assert time.time() < end + 1, "the batch system would have ended it"
+    said = log.read_text()
+    assert re.search(r"the time is over, and rank 2 \(stage \d+, last heard of at step \d+\) did not come back", said), said
+    goes_on(results, 3)
 
 
 @sentence
