@@ -25,7 +25,8 @@ static const double SETTLE = 1;          /* seconds in which two that write at o
 
 struct holder { /* as it stands in the file, a line each */
     char host[64], boot[48], job[64];
-    long process, parent;       /* parent: mpirun, where there is one */
+    char pids[32];        /* the namespace that the numbers of its processes are from: containers have their own */
+    long process, parent; /* parent: mpirun, where there is one */
     unsigned long long started; /* of the process, in the kernel's ticks since boot */
 };
 struct run_lock {
@@ -74,6 +75,7 @@ static struct holder this_process(void)
     struct holder own = {.process = (long)getpid()};
     gethostname(own.host, sizeof own.host - 1);
     read_line("/proc/sys/kernel/random/boot_id", own.boot, sizeof own.boot);
+    if (readlink("/proc/self/ns/pid", own.pids, sizeof own.pids - 1) <= 0) snprintf(own.pids, sizeof own.pids, "?");
     look_at_process(own.process, &own.parent, &own.started);
     name_job(own.job, sizeof own.job);
     return own;
@@ -81,8 +83,9 @@ static struct holder this_process(void)
 
 static int holder_text(const struct holder *holder, char *text, size_t size)
 {
-    return snprintf(text, size, "host %s\nboot %s\nprocess %ld\nparent %ld\nstarted %llu\njob %s\n", holder->host,
-                    holder->boot, holder->process, holder->parent, holder->started, holder->job);
+    return snprintf(text, size, "host %s\nboot %s\npids %s\nprocess %ld\nparent %ld\nstarted %llu\njob %s\n",
+                    holder->host, holder->boot, holder->pids, holder->process, holder->parent, holder->started,
+                    holder->job);
 }
 
 /* False when nobody has written it, or something else has. */
@@ -91,15 +94,18 @@ static bool read_holder(int descriptor, struct holder *holder)
     char text[512] = "";
     *holder = (struct holder){.process = 0};
     if (pread(descriptor, text, sizeof text - 1, 0) <= 0) return false;
-    return sscanf(text, "host %63s\nboot %47s\nprocess %ld\nparent %ld\nstarted %llu\njob %63[^\n]", holder->host,
-                  holder->boot, &holder->process, &holder->parent, &holder->started, holder->job) == 6;
+    return sscanf(text, "host %63s\nboot %47s\npids %31s\nprocess %ld\nparent %ld\nstarted %llu\njob %63[^\n]",
+                  holder->host, holder->boot, holder->pids, &holder->process, &holder->parent, &holder->started,
+                  holder->job) == 7;
 }
 
+/* Over what stands there, which stays where the disk is full. */
 static int write_holder(const struct run_lock *lock)
 {
     char text[512];
     int length = holder_text(&lock->own, text, sizeof text);
-    bool written = ftruncate(lock->descriptor, 0) == 0 && pwrite(lock->descriptor, text, (size_t)length, 0) == length;
+    bool written =
+        pwrite(lock->descriptor, text, (size_t)length, 0) == length && ftruncate(lock->descriptor, length) == 0;
     return written && fsync(lock->descriptor) == 0 ? 0 : -1;
 }
 
@@ -108,19 +114,26 @@ static bool same_host(const struct holder *a, const struct holder *b)
     return strcmp(a->host, b->host) == 0 && strcmp(a->boot, b->boot) == 0;
 }
 
-static bool same_holder(const struct holder *a, const struct holder *b)
+/* Its number means the same process here. */
+static bool same_processes(const struct holder *a, const struct holder *b)
 {
-    return same_host(a, b) && a->process == b->process && a->started == b->started;
+    return same_host(a, b) && strcmp(a->pids, b->pids) == 0;
 }
 
-/* On this host.  *orphan (may be NULL): its parent has died since it took the lock. */
+static bool same_holder(const struct holder *a, const struct holder *b)
+{
+    return same_processes(a, b) && a->process == b->process && a->started == b->started;
+}
+
+/* Of same_processes.  *orphan (may be NULL): its parent has died since it took the lock. */
 static bool is_running(const struct holder *holder, bool *orphan)
 {
     long parent = 0;
     unsigned long long started = 0;
-    bool running = look_at_process(holder->process, &parent, &started) && started == holder->started;
+    bool seen = look_at_process(holder->process, &parent, &started), running = seen && started == holder->started;
     if (orphan) *orphan = running && parent != holder->parent;
-    return running;
+    /* hidepid: somebody else's cannot be looked at, and whether it is the same one remains open */
+    return running || (!seen && kill((pid_t)holder->process, 0) != 0 && errno == EPERM);
 }
 
 /* ---- the kernel's locks ---- */
@@ -189,10 +202,8 @@ static enum verdict judge(const struct run_lock *lock, const struct holder *hold
 {
     const struct holder *own = &lock->own;
     *age = heartbeat_age(lock->path, lock->descriptor);
-    if (same_host(holder, own)) {
-        if (kernel == KERNEL_FREE) return DEAD; /* it would hold the byte */
-        return is_running(holder, NULL) ? ALIVE : DEAD;
-    }
+    if (same_host(holder, own) && kernel == KERNEL_FREE) return DEAD; /* it would hold the byte */
+    if (same_processes(holder, own)) return is_running(holder, NULL) ? ALIVE : DEAD;
     if (isnan(*age)) return ALIVE; /* nothing can be made in the folder: no time to take anything over */
     /* Slurm may have lost a node that works on: three beats tell. */
     if (same_job_restarted(holder->job, own->job) ||
@@ -261,7 +272,7 @@ static bool on_its_way_out(const struct run_lock *lock, const struct holder *hol
 {
     bool orphan = false;
     if (holder->process == 0 || !same_host(holder, &lock->own)) return false;
-    return !is_running(holder, &orphan) || orphan;
+    return !same_processes(holder, &lock->own) || !is_running(holder, &orphan) || orphan;
 }
 
 /* A file server may keep the lock of a host that lost its power until that host is back.  A new file takes the place of
@@ -394,7 +405,8 @@ static enum run_state state_of(const struct holder *holder, const struct holder 
                                double silent)
 {
     if (kernel == KERNEL_HELD) return RUN_AT_WORK;
-    if (same_host(holder, own)) return kernel == KERNEL_CANNOT && is_running(holder, NULL) ? RUN_AT_WORK : RUN_ENDED;
+    if (same_host(holder, own) && kernel == KERNEL_FREE) return RUN_ENDED;
+    if (same_processes(holder, own)) return is_running(holder, NULL) ? RUN_AT_WORK : RUN_ENDED;
     return silent < BEATS_MISSED ? RUN_AT_WORK : RUN_SILENT;
 }
 

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,21 @@ static const struct lock_wish no_wish = {.break_lock = false};
 static struct run_lock *lock;
 static struct error err;
 
+/* ---- a file system without locks ---- */
+
+static bool without_locks;
+
+int __real_fcntl(int descriptor, int what, ...);
+int __wrap_fcntl(int descriptor, int what, struct flock *range);
+int __wrap_fcntl(int descriptor, int what, struct flock *range)
+{
+    if (!without_locks) return __real_fcntl(descriptor, what, range);
+    errno = ENOLCK;
+    return -1;
+}
+
+/* ---- taking ---- */
+
 static int start(void **unused)
 {
     (void)unused;
@@ -30,6 +46,7 @@ static int start(void **unused)
     unsetenv("SLURM_CLUSTER_NAME");
     unsetenv("PBS_JOBID");
     unlink(path);
+    without_locks = false;
     lock = NULL;
     err.text[0] = '\0';
     return 0;
@@ -172,14 +189,26 @@ static void a_rank_0_that_has_lost_its_mpirun_is_waited_for(void **unused)
     assert_taken(&no_wish);
 }
 
+static void without_locks_of_the_kernel_the_process_itself_is_looked_for(void **unused)
+{
+    (void)unused;
+    without_locks = true;
+    pid_t child = holder(hold_as_rank_0);
+    assert_refused(&(struct lock_wish){.break_lock = true}, "wait for it or end it");
+    end(child);
+    assert_taken(&no_wish);
+}
+
 /* ---- on other hosts ---- */
+
+static const char pids[] = "pid:[1]";
 
 static void write_lock(const char *host, const char *boot, const char *job, double silent_seconds)
 {
     struct timespec stamp[2];
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "host %s\nboot %s\nprocess %d\nparent 1\nstarted 1234\njob %s\n", host, boot, 99, job);
+    fprintf(file, "host %s\nboot %s\npids %s\nprocess %d\nparent 1\nstarted 1234\njob %s\n", host, boot, pids, 99, job);
     fclose(file);
     clock_gettime(CLOCK_REALTIME, &stamp[0]);
     stamp[0].tv_sec -= (time_t)silent_seconds;
@@ -283,6 +312,27 @@ static void a_holder_from_before_this_host_was_started_again_is_dead_but_not_its
     end(namesake);
 }
 
+/* Its number is nobody's here, or somebody else's. */
+static void a_holder_in_another_container_of_this_host_is_judged_by_its_heart(void **unused)
+{
+    char host[64] = "", boot[48] = "";
+    (void)unused;
+    gethostname(host, sizeof host - 1);
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%47s", boot), 1);
+    fclose(file);
+    without_locks = true;
+    write_lock(host, boot, "none", 20);
+    assert_refused(&no_wish, "wait for it or end it");
+    write_lock(host, boot, "none", 3600);
+    assert_refused(&no_wish, "add --break-lock");
+    assert_taken(&(struct lock_wish){.break_lock = true});
+    without_locks = false; /* the kernel knows better */
+    write_lock(host, boot, "none", 20);
+    assert_taken(&no_wish);
+}
+
 static void a_lock_file_that_says_nothing_is_taken(void **unused)
 {
     (void)unused;
@@ -342,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup(a_second_name_of_the_file_has_the_same_lock, start),
         cmocka_unit_test_setup(the_ranks_of_a_killed_run_are_waited_for, start),
         cmocka_unit_test_setup(a_rank_0_that_has_lost_its_mpirun_is_waited_for, start),
+        cmocka_unit_test_setup(without_locks_of_the_kernel_the_process_itself_is_looked_for, start),
         cmocka_unit_test_setup(a_holder_elsewhere_lives_while_its_heart_beats, start),
         cmocka_unit_test_setup(a_silent_holder_elsewhere_is_left_to_the_user, start),
         cmocka_unit_test_setup(a_clock_that_is_ahead_elsewhere_is_no_proof_of_death, start),
@@ -349,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup(a_requeued_job_takes_over_from_itself, start),
         cmocka_unit_test_setup(a_lock_that_a_file_server_keeps_for_a_dead_host_is_left_behind, start),
         cmocka_unit_test_setup(a_holder_from_before_this_host_was_started_again_is_dead_but_not_its_namesake, start),
+        cmocka_unit_test_setup(a_holder_in_another_container_of_this_host_is_judged_by_its_heart, start),
         cmocka_unit_test_setup(a_lock_file_that_says_nothing_is_taken, start),
         cmocka_unit_test_setup(a_heartbeat_is_the_time_stamp_of_the_file, start),
         cmocka_unit_test_setup(who_has_lost_the_lock_learns_it_and_leaves_it_alone, start),
