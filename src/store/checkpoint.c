@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <hdf5_hl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,22 +168,24 @@ int checkpoint_check_bytes(const char *path, const struct checkpoint_name *name,
     return front_check_name(path, name, &found, err);
 }
 
-static int check_file(const char *path, const struct checkpoint_name *name, struct error *err)
+/* *bytes: the whole file, checked; to be freed. */
+static int read_checked(const char *path, const struct checkpoint_name *name, char **bytes, size_t *count,
+                        struct error *err)
 {
-    char *bytes;
-    size_t count;
-    if (file_read(path, SIZE_MAX - 1, &bytes, &count, err) != 0) {
+    if (file_read(path, SIZE_MAX - 1, bytes, count, err) != 0) {
         if (err) err->kind = ERROR_OUTSIDE;
         return -1;
     }
-    int status = checkpoint_check_bytes(path, name, bytes, count, err);
-    memory_free(bytes);
-    return status;
+    if (checkpoint_check_bytes(path, name, *bytes, *count, err) == 0) return 0;
+    memory_free(*bytes);
+    return -1;
 }
 
-static int read_state(const char *path, struct state **state, struct error *err)
+/* HDF5 parses the very bytes that were checked: what another read of the file gave could be damaged after all. */
+static int parse_state(const char *path, char *bytes, size_t count, struct state **state, struct error *err)
 {
-    struct hdf hdf = {.file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), .path = path, .err = err};
+    hid_t file = H5LTopen_file_image(bytes, count, H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE);
+    struct hdf hdf = {.file = file, .path = path, .err = err};
     if (hdf.file < 0) return hdf_fail(err, path, "cannot be opened");
     int status = state_get(&hdf, state);
     H5Fclose(hdf.file);
@@ -192,18 +195,24 @@ static int read_state(const char *path, struct state **state, struct error *err)
 int checkpoint_read(const char *results_path, const struct checkpoint_name *name, struct state **state,
                     struct error *err)
 {
-    char *path = checkpoint_path(results_path, name);
+    char *path = checkpoint_path(results_path, name), *bytes;
+    size_t count;
     hdf_begin();
-    int status = check_file(path, name, err);
-    if (status == 0) status = read_state(path, state, err);
+    int status = read_checked(path, name, &bytes, &count, err);
+    if (status == 0) {
+        status = parse_state(path, bytes, count, state, err);
+        memory_free(bytes);
+    }
     memory_free(path);
     return status;
 }
 
 int checkpoint_check(const char *results_path, const struct checkpoint_name *name, struct error *err)
 {
-    char *path = checkpoint_path(results_path, name);
-    int status = check_file(path, name, err);
+    char *path = checkpoint_path(results_path, name), *bytes;
+    size_t count;
+    int status = read_checked(path, name, &bytes, &count, err);
+    if (status == 0) memory_free(bytes);
     memory_free(path);
     return status;
 }
