@@ -83,20 +83,20 @@ static struct holder this_process(void)
 
 static int holder_text(const struct holder *holder, char *text, size_t size)
 {
-    return snprintf(text, size, "host %s\nboot %s\npids %s\nprocess %ld\nparent %ld\nstarted %llu\njob %s\n",
-                    holder->host, holder->boot, holder->pids, holder->process, holder->parent, holder->started,
-                    holder->job);
+    return snprintf(text, size, "host %s\nboot %s\nprocess %ld\nparent %ld\nstarted %llu\njob %s\npids %s\n",
+                    holder->host, holder->boot, holder->process, holder->parent, holder->started, holder->job,
+                    holder->pids);
 }
 
-/* False when nobody has written it, or something else has. */
+/* False when nobody has written it, or something else has.  The first version did not say pids. */
 static bool read_holder(int descriptor, struct holder *holder)
 {
     char text[512] = "";
     *holder = (struct holder){.process = 0};
     if (pread(descriptor, text, sizeof text - 1, 0) <= 0) return false;
-    return sscanf(text, "host %63s\nboot %47s\npids %31s\nprocess %ld\nparent %ld\nstarted %llu\njob %63[^\n]",
-                  holder->host, holder->boot, holder->pids, &holder->process, &holder->parent, &holder->started,
-                  holder->job) == 7;
+    return sscanf(text, "host %63s\nboot %47s\nprocess %ld\nparent %ld\nstarted %llu\njob %63[^\n]\npids %31s",
+                  holder->host, holder->boot, &holder->process, &holder->parent, &holder->started, holder->job,
+                  holder->pids) >= 6;
 }
 
 /* Over what stands there, which stays where the disk is full. */
@@ -248,7 +248,8 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
     struct holder holder;
     double age;
     bool elsewhere = false; /* a file server may hold their lock for a host that is gone */
-    if (read_holder(lock->descriptor, &holder)) {
+    bool said = read_holder(lock->descriptor, &holder);
+    if (said) {
         elsewhere = !same_host(&holder, &lock->own);
         enum verdict verdict = judge(lock, &holder, kernel, wish->ended_job, &age);
         if (verdict == FADING && patient) return 1;
@@ -261,8 +262,11 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
         return error_set(err, ERROR_OUTSIDE,
                          "%s: ranks of a run that was killed are still at work on it; end them, then run this again%s",
                          lock->results, elsewhere ? "; if you know that they are dead, add --break-lock" : "");
-    if (write_holder(lock) != 0)
-        return error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", lock->path, strerror(errno));
+    if (write_holder(lock) != 0) {
+        error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", lock->path, strerror(errno));
+        if (!said) unlink(lock->path); /* it says nothing of anybody */
+        return -1;
+    }
     if (!file_is_named(lock->descriptor, lock->path)) return 1; /* another, judging whom we follow, removed it */
     return kernel == KERNEL_CANNOT ? settle(lock, err) : 0;
 }

@@ -314,15 +314,28 @@ static bool keep_none(void *context, const struct checkpoint_name *name)
 }
 
 /* What somebody else has put into the folder stays, and so does the folder then. */
-int store_remove(const char *path, struct error *err)
+static int remove_folder(const char *folder, struct error *err)
 {
     struct listing all = {keep_none, NULL, .tidy = true};
+    TRY(visit_folder(folder, list_file, &all, err));
+    if (rmdir(folder) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST) return 0;
+    if (errno == ENOTDIR) return 0; /* a link */
+    return error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", folder, strerror(errno));
+}
+
+int checkpoints_remove(const char *results_path, struct error *err)
+{
+    char *folder = checkpoint_folder(results_path);
+    int status = remove_folder(folder, err);
+    memory_free(folder);
+    return status;
+}
+
+int store_remove(const char *path, struct error *err)
+{
     char *folder = checkpoint_folder(path);
     int status = remove_file(path, err);
-    if (status == 0) status = visit_folder(folder, list_file, &all, err);
-    bool stays = status == 0 && rmdir(folder) != 0;
-    if (stays && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) /* the last: a link */
-        status = error_set(err, ERROR_OUTSIDE, "%s: cannot be removed: %s", folder, strerror(errno));
+    if (status == 0) status = remove_folder(folder, err);
     memory_free(folder);
     return status;
 }

@@ -21,6 +21,8 @@ _Static_assert(sizeof(struct front) == FRONT_BYTES, "the block in front has no g
 /* RESULTS.stages for RESULTS.h5, and NAME-stages for any other name, so that `a` and `a.h5` do not share one;
  * memory_free, as the next. */
 char *checkpoint_folder(const char *results_path);
+/* All of a results file, and their folder, unless somebody else has put something into it. */
+int checkpoints_remove(const char *results_path, struct error *err);
 char *checkpoint_path(const char *results_path, const struct checkpoint_name *name);
 /* What the block says is a checkpoint of this program and of a file of so many bytes; and it is the one of that name.
  */

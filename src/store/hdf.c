@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store_private.h"
@@ -77,6 +78,28 @@ void hdf_give_up(const struct error *err)
     MPI_Initialized(&running);
     if (running) MPI_Abort(MPI_COMM_WORLD, exit_status);
     _exit(exit_status);
+}
+
+/* What is left of a file that failed goes to one in memory, which takes everything. */
+static void divert(hid_t file)
+{
+    int *descriptor, memory = memfd_create("abandoned file", MFD_CLOEXEC);
+    if (memory >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) >= 0) dup2(memory, *descriptor);
+    if (memory >= 0) close(memory);
+}
+
+int hdf_close_new(const struct hdf *hdf, int status)
+{
+    if (status == 0 && H5Fflush(hdf->file, H5F_SCOPE_GLOBAL) < 0)
+        status = hdf_fail(hdf->err, hdf->path, "cannot be written");
+    if (status != 0) divert(hdf->file);
+    if (H5Fclose(hdf->file) < 0) {
+        struct error why;
+        hdf_fail(&why, hdf->path, "cannot be written");
+        unlink(hdf->path);
+        hdf_give_up(&why);
+    }
+    return status;
 }
 
 hid_t hdf_text_type(void)

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkpoint_private.h"
 #include "palimpsest/store_archive.h"
-#include "store_private.h"
 
 struct merging {
     const struct archive *const *from;
@@ -246,8 +246,7 @@ static int fill(const char *path, const struct merging *merging, struct error *e
     int status = write_columns(&hdf, merging);
     if (status == 0) status = write_certificates(&hdf, merging);
     if (status == 0) status = write_tables(&hdf, merging);
-    if (H5Fclose(hdf.file) < 0 && status == 0) status = hdf_fail(err, path, "cannot be written");
-    return status;
+    return hdf_close_new(&hdf, status);
 }
 
 static int sync_file(const char *path, struct error *err)
@@ -346,6 +345,14 @@ static int check_tables(const struct merging *merging, struct error *err)
     return 0;
 }
 
+static bool folder_is_there(const char *results_path)
+{
+    char *folder = checkpoint_folder(results_path);
+    bool there = access(folder, F_OK) == 0;
+    memory_free(folder);
+    return there;
+}
+
 int store_merge(const struct archive *const *from, int files, const char *path, struct merged *merged,
                 struct error *err)
 {
@@ -354,6 +361,7 @@ int store_merge(const struct archive *const *from, int files, const char *path, 
     *merged = (struct merged){0};
     hdf_begin();
     if (access(path, F_OK) == 0) return error_set(err, ERROR_INPUT, "%s: is there already and is not replaced", path);
+    bool before = folder_is_there(path);
     merging.source = memory_array((size_t)merging.plan->rows, sizeof *merging.source);
     merging.by_state = memory_array((size_t)merging.plan->rows, sizeof *merging.by_state);
     for (int r = 0; r < merging.plan->rows; r++) merging.by_state[r] = (struct indexed){merging.plan->tree[r].state, r};
@@ -363,6 +371,8 @@ int store_merge(const struct archive *const *from, int files, const char *path, 
     TRY_DONE(carry_states(path, &merging, err));
     TRY_DONE(write_file(path, &merging, err));
 done:
+    if (status != 0 && !before)
+        checkpoints_remove(path, NULL); /* states that were carried for a file that is not there */
     memory_free(merging.source);
     memory_free(merging.by_state);
     return status;

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,14 +145,6 @@ static int reserve(const struct hdf *hdf)
     return error_set(hdf->err, ERROR_OUTSIDE, "%s: cannot be written: %s", hdf->path, strerror(errno));
 }
 
-/* ... and what is left of a skeleton that failed goes to a file in memory, which takes everything. */
-static void divert(hid_t file)
-{
-    int *descriptor, memory = memfd_create("abandoned skeleton", MFD_CLOEXEC);
-    if (memory >= 0 && H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&descriptor) >= 0) dup2(memory, *descriptor);
-    if (memory >= 0) close(memory);
-}
-
 static int seal_and_sync(const char *path, const struct seal *seal, struct error *err)
 {
     struct stat facts;
@@ -176,14 +167,7 @@ static int write_skeleton(const char *path, const struct plan *plan, const char 
     int status = fill_file(&hdf, plan, explained);
     if (status == 0) status = seal_prepare(&hdf, plan, &seal);
     if (status == 0) status = reserve(&hdf);
-    if (status == 0 && H5Fflush(hdf.file, H5F_SCOPE_GLOBAL) < 0) status = hdf_fail(err, path, "cannot be written");
-    if (status != 0) divert(hdf.file);
-    if (H5Fclose(hdf.file) < 0) {
-        struct error why;
-        hdf_fail(&why, path, "cannot be written");
-        unlink(path);
-        hdf_give_up(&why);
-    }
+    status = hdf_close_new(&hdf, status);
     if (status == 0) status = seal_and_sync(path, &seal, err);
     seal_reset(&seal);
     return status;

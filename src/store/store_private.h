@@ -33,13 +33,16 @@ bool hdf_told_of_system(void); /* whether what hdf_fail told last, since hdf_beg
 /* A file could not be closed, so HDF5 cannot be left without a crash, and ranks may wait for each other in it: says why
  * and ends all ranks, with the exit status of the error. */
 _Noreturn void hdf_give_up(const struct error *err);
-hid_t hdf_text_type(void); /* variable-length UTF-8; H5Tclose */
-
 struct hdf { /* a file being filled: passed along so that every failure names it */
     hid_t file;
     const char *path;
     struct error *err;
 };
+/* Closes a file that is not in its place yet.  status: of what was written into it; returns it, or -1 (hdf->err filled)
+ * when the rest cannot be written.  Where it cannot even be closed: removes it and gives up. */
+int hdf_close_new(const struct hdf *hdf, int status);
+hid_t hdf_text_type(void); /* variable-length UTF-8; H5Tclose */
+
 struct dimensions { /* of one dataset; names are borrowed, NULL in groups other than the root */
     int count;
     const char *name[DIMENSIONS_MOST];

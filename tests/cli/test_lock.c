@@ -201,14 +201,12 @@ static void without_locks_of_the_kernel_the_process_itself_is_looked_for(void **
 
 /* ---- on other hosts ---- */
 
-static const char pids[] = "pid:[1]";
-
 static void write_lock(const char *host, const char *boot, const char *job, double silent_seconds)
 {
     struct timespec stamp[2];
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "host %s\nboot %s\npids %s\nprocess %d\nparent 1\nstarted 1234\njob %s\n", host, boot, pids, 99, job);
+    fprintf(file, "host %s\nboot %s\nprocess %d\nparent 1\nstarted 1234\njob %s\npids pid:[1]\n", host, boot, 99, job);
     fclose(file);
     clock_gettime(CLOCK_REALTIME, &stamp[0]);
     stamp[0].tv_sec -= (time_t)silent_seconds;

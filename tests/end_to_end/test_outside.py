@@ -281,7 +281,7 @@ def a_full_disk_is_told_and_with_room_again_the_run_goes_on():
         fill(folder, left)
         refused(run(results), "No space left on device")
         (folder / "filler").unlink()
-        assert not [path.name for path in folder.iterdir() if path.name != "results.h5.lock"]
+        assert not list(folder.iterdir())
     stopped = run(results, "--time-limit", "300ms")
     assert stopped.status == 75, stopped
     for ranks in (None, 3):
@@ -289,6 +289,20 @@ def a_full_disk_is_told_and_with_room_again_the_run_goes_on():
         refused(run(results, "--keep", "all", ranks=ranks), "results.stages/", "No space left on device")
         (folder / "filler").unlink()
     goes_on(results)
+
+
+@sentence
+def a_merge_onto_a_full_disk_is_told_and_leaves_nothing():
+    folder = small_disk("merging", 16)
+    size, copy = UNDISTURBED.stat().st_size, FOLDER / "copy.h5"
+    shutil.copy(UNDISTURBED, copy)
+    for left in (0, 8 << 10, size // 2, size + (8 << 10)):
+        fill(folder, left)
+        refused(palimpsest("merge", UNDISTURBED, copy, "-o", folder / "merged.h5"), "No space left on device")
+        (folder / "filler").unlink()
+        assert not list(folder.iterdir()), (left, list(folder.iterdir()))
+    assert palimpsest("merge", UNDISTURBED, copy, "-o", folder / "merged.h5").status == 0
+    expect_equal(UNDISTURBED, folder / "merged.h5")
 
 
 @sentence
