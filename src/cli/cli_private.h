@@ -35,6 +35,7 @@ struct options {
     int threads;             /* that share the kernels of a rank */
     int ranks, attempts, samples, stages, seed; /* stages: to verify; seed: -1: by the clock */
     double time_limit;                          /* seconds; 0: none */
+    double elapsed;                             /* seconds of time_limit that are over already */
     double checkpoint_every;                    /* seconds; 0: by what a checkpoint costs */
     int64_t max_memory;                         /* bytes per rank; 0: no limit */
     struct bench_shape shape;                   /* bench train: what was given of it; 0: was not */
@@ -178,9 +179,9 @@ struct deadline {
     bool warned;    /* a batch system ends the job, and may send a signal early */
     char text[512]; /* for the log: the limit and where it comes from; empty: there is nothing to say */
 };
-/* Before MPI_Init.  The tighter of time_limit (seconds from now; 0: none) and what is left of the batch job.  Only the
- * first process asks; elsewhere there is no limit. */
-void deadline_find(double time_limit, struct deadline *deadline);
+/* Before MPI_Init.  The tighter of time_limit (seconds, of which `elapsed` are over now; 0: none) and what is left of
+ * the batch job.  Only the first process asks; elsewhere there is no limit. */
+void deadline_find(double time_limit, double elapsed, struct deadline *deadline);
 double deadline_left(const struct deadline *deadline);      /* seconds, more than 0; 0: there is no limit */
 double deadline_last_left(const struct deadline *deadline); /* the same, to the last moment */
 

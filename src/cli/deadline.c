@@ -18,26 +18,30 @@ static void take_batch(const struct batch_time *batch, struct deadline *deadline
              format_duration(margin, margin_text, sizeof margin_text));
 }
 
-static void take_own(double at, double time_limit, struct deadline *deadline)
+static void take_own(double at, double time_limit, double elapsed, struct deadline *deadline)
 {
-    char text[32];
+    char text[32], elapsed_text[32];
     if (time_limit <= 0 || at >= deadline->at) return;
     deadline->at = at;
     deadline->last = fmin(deadline->last, at + OVERTIME);
-    snprintf(deadline->text, sizeof deadline->text, "the time limit is %s (--time-limit)",
-             format_duration(time_limit, text, sizeof text));
+    format_duration(time_limit, text, sizeof text);
+    if (elapsed > 0)
+        snprintf(deadline->text, sizeof deadline->text, "the time limit is %s, and %s of it are over (--time-limit)",
+                 text, format_duration(elapsed, elapsed_text, sizeof elapsed_text));
+    else
+        snprintf(deadline->text, sizeof deadline->text, "the time limit is %s (--time-limit)", text);
 }
 
-void deadline_find(double time_limit, struct deadline *deadline)
+void deadline_find(double time_limit, double elapsed, struct deadline *deadline)
 {
     struct batch_time batch;
-    double own = clock_seconds() + time_limit; /* asking takes its time */
+    double own = clock_seconds() + time_limit - elapsed; /* asking takes its time */
     *deadline = (struct deadline){.at = INFINITY, .last = INFINITY};
     if (!first_process()) return;
     batch_time_left(&batch);
     deadline->warned = batch.kind == TIME_LEFT;
     if (batch.kind == TIME_LEFT) take_batch(&batch, deadline);
-    take_own(own, time_limit, deadline);
+    take_own(own, time_limit, elapsed, deadline);
     if (isfinite(deadline->at)) return;
     if (batch.kind == TIME_UNLIMITED)
         snprintf(deadline->text, sizeof deadline->text, "the job has no time limit (%s)", batch.source);

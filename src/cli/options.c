@@ -35,6 +35,7 @@ enum option_id {
     OPTION_REUSE,
     OPTION_KEEP,
     OPTION_TIME_LIMIT,
+    OPTION_ELAPSED,
     OPTION_CHECKPOINT_EVERY,
     OPTION_ATTEMPTS,
     OPTION_RETRY_FAILED,
@@ -91,6 +92,8 @@ static const struct option_row {
     {OPTION_KEEP, "keep", "none|trunk|all", RUN, "checkpoints that stay: trunk ends and pretrained states by default"},
     {OPTION_TIME_LIMIT, "time-limit", "55m", RUN,
      "stop in time (s, m, h, d), all that was computed saved, exit status 75"},
+    {OPTION_ELAPSED, "elapsed", "12m", RUN,
+     "so much of --time-limit is over already: hpc/restart says so to a run that it starts again"},
     {OPTION_CHECKPOINT_EVERY, "checkpoint-every", "5m", RUN,
      "of a stage in progress (default: by what one costs, 30 s to 15 min)"},
     {OPTION_ATTEMPTS, "attempts", "N", RUN,
@@ -225,6 +228,7 @@ static int take(int id, const char *value, struct options *options, struct error
     case OPTION_SAMPLES: return number_of("samples", value, 0, 1000, &options->samples, err);
     case OPTION_ATTEMPTS: return number_of("attempts", value, 1, 250, &options->attempts, err);
     case OPTION_TIME_LIMIT: return duration_of("time-limit", value, &options->time_limit, err);
+    case OPTION_ELAPSED: return duration_of("elapsed", value, &options->elapsed, err);
     case OPTION_CHECKPOINT_EVERY: return duration_of("checkpoint-every", value, &options->checkpoint_every, err);
     case OPTION_MAX_MEMORY: return bytes_of(value, &options->max_memory, err);
     case OPTION_LAYERS: return number_of("layers", value, 1, LAYERS_MAX, &options->shape.shape.layers, err);

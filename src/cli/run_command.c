@@ -79,7 +79,7 @@ static void look_ahead(const struct options *options, struct beforehand *before)
 {
     char *job = before->wish.ended_job;
     *before = (struct beforehand){.began = clock_seconds(), .wish.break_lock = options->break_lock};
-    deadline_find(options->time_limit, &before->deadline);
+    deadline_find(options->time_limit, options->elapsed, &before->deadline);
     if (first_process()) run_lock_job(options->output, job, sizeof before->wish.ended_job);
     if (job[0] && !batch_job_ended(job)) job[0] = '\0';
 }

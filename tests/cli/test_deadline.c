@@ -18,7 +18,7 @@ static struct deadline found(const char *squeue, double time_limit)
         fake_command("squeue", squeue);
         setenv("SLURM_JOB_ID", "17", 1);
     }
-    deadline_find(time_limit, &deadline);
+    deadline_find(time_limit, 0, &deadline);
     return deadline;
 }
 
@@ -37,6 +37,29 @@ static void without_a_batch_system_the_own_limit_holds(void **context)
     assert_true(is_left(&deadline, 90) && !deadline.warned);
     assert_true(is_about(deadline_last_left(&deadline), 150));
     assert_string_equal(deadline.text, "the time limit is 1 min 30 s (--time-limit)");
+}
+
+static void of_the_own_limit_counts_what_is_not_over_yet(void **context)
+{
+    (void)context;
+    struct deadline deadline;
+    deadline_find(90, 60, &deadline);
+    assert_true(is_left(&deadline, 30));
+    assert_string_equal(deadline.text, "the time limit is 1 min 30 s, and 1 min 00 s of it are over (--time-limit)");
+    deadline_find(90, 100, &deadline);
+    assert_true(deadline_left(&deadline) == 1e-3);
+    deadline_find(0, 100, &deadline); /* of nothing */
+    assert_true(isinf(deadline.at) && deadline_left(&deadline) == 0);
+}
+
+static void the_end_of_the_job_is_no_earlier_for_what_is_over(void **context)
+{
+    (void)context;
+    struct deadline deadline = found("echo '17 10:00'", 3000);
+    deadline_find(3000, 60, &deadline);
+    assert_true(is_left(&deadline, 585));
+    deadline_find(3000, 2700, &deadline);
+    assert_true(is_left(&deadline, 300));
 }
 
 static void without_any_limit_there_is_no_deadline_and_nothing_to_say(void **context)
@@ -109,6 +132,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_faked(without_a_batch_system_the_own_limit_holds),
+        cmocka_unit_test_faked(of_the_own_limit_counts_what_is_not_over_yet),
+        cmocka_unit_test_faked(the_end_of_the_job_is_no_earlier_for_what_is_over),
         cmocka_unit_test_faked(without_any_limit_there_is_no_deadline_and_nothing_to_say),
         cmocka_unit_test_faked(the_end_of_the_job_less_the_way_out_is_the_deadline),
         cmocka_unit_test_faked(the_tighter_of_both_counts),

@@ -34,6 +34,18 @@ def a_wrong_call_is_refused_with_2():
         assert done.status in (2, 3) and done.err + done.out, (arguments, done)
         if arguments[:1] != ("summary",):
             assert done.status == 2, (arguments, done)
+    for wrong in ("-5s", "0", "soon", "5 s", "nan"):
+        done = palimpsest("run", FOLDER / "none.yaml", "-o", FOLDER / "none.h5", "--time-limit", "1h", "--elapsed", wrong)
+        assert done.status == 2 and f'--elapsed: "{wrong}" is not a duration' in done.err, (wrong, done)
+
+
+@sentence
+def a_run_whose_time_limit_is_over_already_stops_at_once_and_says_why():
+    sweep = FOLDER / "over.yaml"
+    sweep.write_text(sweep_text())
+    for ranks in (None, 2):
+        done = palimpsest("run", sweep, "-o", FOLDER / "over.h5", "--time-limit", "1h", "--elapsed", "7200s", ranks=ranks)
+        assert done.status == 75 and "the time limit is 1 h 00 min, and 2 h 00 min of it are over" in done.err, done
 
 
 @sentence

@@ -1,5 +1,6 @@
 """hpc/restart: what is started again, what is passed on, when it gives up, and where signals go."""
 
+import re
 import signal
 import sys
 import time
@@ -49,6 +50,19 @@ def a_death_by_signal_is_started_again_at_once():
     status, runs, out = outcome(KILLED, "kill -SEGV $$", "exit 0")
     assert (status, runs) == (0, 3) and "exit status 137" in out and "exit status 139" in out, out
     assert time.monotonic() - before < 5
+
+
+@sentence
+def a_run_that_is_started_again_is_told_how_much_of_its_time_limit_is_over():
+    tells = "echo told: $*."
+    command = ("--time-limit", "1h", "-o", "results.h5")
+    with Scene(f"{tells}; sleep 2.5; {KILLED}", f"{tells}; sleep 1.5; {KILLED}", f"{tells}; exit 0") as scene:
+        status, out = finish(scene.start(RESTART, "env", "run=1", scene.program, "run", "sweep.yaml", *command))
+        assert (status, scene.runs) == (0, 3), out
+        words = f"sweep.yaml {' '.join(command)}."
+        first, *later = re.findall(r"told: run (?:--elapsed (\d+)s )?" + re.escape(words), out)
+        assert first == "" and 3 <= int(later[0]) < 13 and int(later[0]) < int(later[1]) < 20, out
+        assert len(later) == 2, out
 
 
 MPIRUN = """\
