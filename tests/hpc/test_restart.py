@@ -125,6 +125,16 @@ def a_stage_more_or_a_checkpoint_counts_as_progress():
 
 
 @sentence
+def the_checkpoints_of_results_behind_a_link_count_as_progress():
+    with Scene(*(f"echo {i} >far/real.stages/{i}.part.h5; {KILLED}" for i in range(4)), "exit 0") as scene:
+        (scene.folder / "far" / "real.stages").mkdir(parents=True)
+        (scene.folder / "near.h5").symlink_to("far/real.h5")  # which the first run would make
+        (scene.folder / "results.h5").symlink_to("near.h5")
+        status, out = finish(restarted(scene, "--most", "1"))
+        assert (status, scene.runs) == (0, 5), (status, scene.runs, out)
+
+
+@sentence
 def a_lock_that_a_dying_run_still_holds_is_tried_again_but_not_for_ever():
     assert outcome(KILLED, "exit 3", "exit 0")[:2] == (0, 3)
     status, runs, _ = outcome(KILLED, *["exit 3"] * 9, options=("--most", "2"))
