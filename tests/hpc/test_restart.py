@@ -77,7 +77,7 @@ read -r -u 3 # nothing comes
 
 @sentence
 def an_mpirun_that_outlives_its_ranks_and_does_not_end_is_ended():
-    with Scene("exit 9", "sleep 4; exit 0") as scene:
+    with Scene("sleep 0.5; exit 9", "sleep 4; exit 0") as scene:  # a busy machine misses a shorter life than that
         mpirun = scene.script("mpirun", MPIRUN)
         status, out = finish(scene.start(RESTART, "--alone", "2", mpirun, scene.program, "run", "sweep.yaml", "-o", "r.h5"))
         assert (status, scene.runs) == (0, 2), (status, scene.runs, out)
