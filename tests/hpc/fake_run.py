@@ -10,12 +10,13 @@ from pathlib import Path
 ROOT = Path(sys.argv[1]).absolute()
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-# `run` takes the next line of the file "ends": what it does, in shell; `status` tells what is left.
+# `run` takes the next line of the file "ends": what it does, in shell; `status` tells what is left, if "pending" does.
 PALIMPSEST = """\
 #!/bin/bash
 cd "$(dirname "$0")"
 if [ "$1" = status ]; then
     if [ -e slow ]; then sleep 2; fi
+    if ! [ -e pending ]; then echo "palimpsest: results.h5: not there" >&2; exit 3; fi
     printf '{\\n  "stages": 9,\\n  "by_status": {\\n    "pending": %s,\\n    "running": 0\\n  }\\n}\\n' "$(cat pending)"
     exit 0
 fi
@@ -35,7 +36,8 @@ class Scene:
         self.program.write_text(PALIMPSEST)
         self.program.chmod(0o755)
         (self.folder / "ends").write_text("".join(f"{end}\n" for end in ends))
-        (self.folder / "pending").write_text(str(pending))
+        if pending is not None:
+            (self.folder / "pending").write_text(str(pending))
         (self.folder / "runs").touch()
 
     def __enter__(self):

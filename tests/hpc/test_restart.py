@@ -45,6 +45,16 @@ def finished_with_failed_stages_is_passed_on_but_a_1_of_mpirun_is_a_death():
 
 
 @sentence
+def a_1_that_nobody_finished_with_ends_with_3_after_all_attempts():
+    status, runs, out = outcome(*["exit 1"] * 5, pending=3, options=("--most", "1"))
+    assert (status, runs) == (3, 2) and "stages are left to do; ended with 3" in out, (status, runs, out)
+    status, runs, out = outcome(*["exit 1"] * 5, pending=None, options=("--most", "1"))
+    assert (status, runs) == (3, 2) and "palimpsest: results.h5: not there" in out, (status, runs, out)
+    status, runs, out = outcome("exit 1", "echo 0 >pending; exit 1", pending=None)
+    assert (status, runs) == (1, 2) and "ended with 3" not in out, (status, runs, out)
+
+
+@sentence
 def a_death_by_signal_is_started_again_at_once():
     before = time.monotonic()
     status, runs, out = outcome(KILLED, "kill -SEGV $$", "exit 0")
