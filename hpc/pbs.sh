@@ -10,8 +10,13 @@
 
 # First of all: a signal that nobody heeds ends the script.  What comes before there is a run is a hint that it does not
 # need: it asks PBS itself when the job ends.
-run=''
-trap 'signalled=yes; if [ -n "$run" ]; then kill -USR1 "$run" 2>/dev/null; fi' USR1 TERM
+run='' terminated='' SECONDS=0
+pass_on() {
+    signalled=yes
+    if [ -n "$run" ]; then kill -USR1 "$run" 2>/dev/null; fi
+}
+trap pass_on USR1
+trap 'terminated=${terminated:-$SECONDS}; pass_on' TERM
 
 # Edit these three lines.
 checkout=$HOME/palimpsest
@@ -20,11 +25,33 @@ results=results.h5
 
 script=pbs.sh
 most_submits=200
+end=120 # seconds before the end of the walltime in which TERM is taken for the end
 cd "$PBS_O_WORKDIR" || exit 2
 if [ -e "$checkout/hpc/env/site.sh" ]; then source "$checkout/hpc/env/site.sh"; fi
 export HDF5_USE_FILE_LOCKING=BEST_EFFORT OPENBLAS_NUM_THREADS=1
 
 say() { printf '%(%F %T)T pbs.sh: %s\n' -1 "$*"; }
+
+# The seconds that PBS gives the job, counted from its start; nothing when it does not tell.
+ask_walltime() {
+    local clock='^([0-9]+):([0-9]+):([0-9]+)$' given
+    given=$(timeout 5 qstat -f "$PBS_JOBID" 2>/dev/null | sed -n 's/^ *Resource_List\.walltime = //p')
+    if ! [[ $given =~ $clock ]]; then return; fi
+    printf '%d\n' $((10#${BASH_REMATCH[1]} * 3600 + 10#${BASH_REMATCH[2]} * 60 + 10#${BASH_REMATCH[3]}))
+}
+
+# PBS sends TERM at the end of the walltime and for qdel alike.  What tells them apart is how much was left.
+cancelled() {
+    local left
+    if [ -z "$terminated" ]; then return 1; fi
+    if [ -z "$walltime" ]; then
+        say "PBS sent TERM, and qstat -f did not tell the walltime: taken for its end; if it was qdel, qdel the next job too"
+        return 1
+    fi
+    left=$((walltime - terminated))
+    if [ "$left" -le "$end" ]; then return 1; fi
+    say "cancelled, with $((left / 60)) min of its walltime left; what was saved is kept, and qsub $script goes on from it"
+}
 
 # Users may not requeue a job of PBS, but submit the next one.
 submit_again() {
@@ -37,6 +64,9 @@ submit_again() {
         say "stopped in time, but qsub $script failed; submit it again by hand"
     fi
 }
+
+# Asked now, since after TERM a job may have ten seconds to live.
+walltime=$(ask_walltime)
 
 # bash heeds signals between commands only: the run goes into the background, and is waited for.
 "$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \
@@ -52,7 +82,7 @@ done
 case $status in
 0) say "the sweep is finished: $results" ;;
 1) say "the sweep is finished, but stages failed: palimpsest status $results lists them" ;;
-75) submit_again ;;
+75) if ! cancelled; then submit_again; fi ;;
 *) say "ended with exit status $status; see above" ;;
 esac
 exit "$status"

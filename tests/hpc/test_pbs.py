@@ -8,11 +8,14 @@ from fake_run import ROOT, Scene, finish
 from sentences import run_sentences, sentence
 
 MPIRUN = '#!/bin/bash\necho "mpirun $*" >>calls\nwhile [[ $1 != *palimpsest ]]; do shift; done\nexec "$@"\n'
+QSTAT = '#!/bin/bash\n[ "$*" = "-f 17.head" ] && printf "Job Id: 17.head\\n    job_state = R\\n    Resource_List.walltime = %s\\n"\n'
 QSUB = '#!/bin/bash\necho "qsub $*" >>calls\necho 18.head\n'
 
 
 class Job(Scene):
     """The script as a user edits it, beside the sweep; PBS_O_WORKDIR is that folder."""
+
+    qstat = QSTAT % "100:00:00"
 
     def submit(self, **environment):
         checkout = self.folder / "checkout"
@@ -24,6 +27,7 @@ class Job(Scene):
         (self.folder / "bin").mkdir()
         self.script("bin/mpirun", MPIRUN)
         self.script("bin/qsub", QSUB)
+        self.script("bin/qstat", self.qstat)
         (self.folder / "nodes").write_text("a\na\nb\nb\n")
         text = (ROOT / "hpc" / "pbs.sh").read_text().replace("checkout=$HOME/palimpsest", f"checkout='{checkout}'")
         path = f"{self.folder}/bin:/usr/bin:/bin"
@@ -63,14 +67,40 @@ def what_failed_is_not_submitted_again():
             assert status == end and len(job.calls) == 1, (status, job.calls)
 
 
-@sentence
-def a_term_of_pbs_reaches_the_run_as_usr1():
+def terminated(qstat, wait=1.0):
+    """Output and calls of a job that PBS sends TERM, some seconds after its start."""
     with Job("trap 'exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as job:
+        job.qstat = qstat
         process = job.submit()
-        time.sleep(1)
+        time.sleep(wait)
         process.send_signal(signal.SIGTERM)
-        status, _ = finish(process)
-        assert status == 75 and job.calls[1:] == ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"], (status, job.calls)
+        status, out = finish(process)
+        assert status == 75, out
+        return out, job.calls[1:]
+
+
+AGAIN = ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"]
+
+
+@sentence
+def a_term_near_the_end_of_the_walltime_reaches_the_run_as_usr1_and_it_submits_itself_again():
+    for walltime in ("00:01:59", "00:00:00"):
+        out, calls = terminated(QSTAT % walltime)
+        assert calls == AGAIN and "taken for" not in out and "cancelled" not in out, (walltime, calls, out)
+
+
+@sentence
+def a_term_long_before_the_end_of_the_walltime_is_a_qdel_and_it_does_not_submit_itself_again():
+    for walltime, left in (("12:08:09", 728), ("120:00:00", 7199), ("00:02:30", 2)):
+        out, calls = terminated(QSTAT % walltime)
+        assert not calls and f"cancelled, with {left} min of its walltime left" in out, (walltime, calls, out)
+
+
+@sentence
+def a_term_with_a_walltime_that_is_not_known_counts_as_its_end_and_that_is_said():
+    for qstat, wait in (("#!/bin/bash\nexit 1\n", 1), (QSTAT % "unlimited", 1), ("#!/bin/bash\nsleep 60\n", 7)):
+        out, calls = terminated(qstat, wait)
+        assert calls == AGAIN and "did not tell the walltime: taken for its end" in out, (qstat, calls, out)
 
 
 if __name__ == "__main__":
