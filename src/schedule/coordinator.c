@@ -25,6 +25,7 @@ void coordinator_drain(struct coordinator *c)
     if (c->draining) return;
     account_idle(c);
     c->draining = true;
+    c->drain_began = clock_seconds();
     tell_workers(c, TELL_DRAIN);
 }
 

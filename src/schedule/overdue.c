@@ -6,6 +6,7 @@
 #include "schedule_private.h"
 
 enum { RANKS_NAMED = 8 };
+static const double LEAST_WAIT = 1; /* seconds of drain: the time may have been over before the run began */
 
 static bool is_waited_for(const struct coordinator *c, int worker)
 {
@@ -52,7 +53,7 @@ static void leave(struct coordinator *c)
 
 void leave_when_overdue(struct coordinator *c)
 {
-    double last = c->options->last_moment;
-    if (last <= 0 || c->self || !c->draining || clock_seconds() - c->called < last) return;
-    leave(c);
+    double last = c->options->last_moment, now = clock_seconds();
+    if (last <= 0 || c->self || !c->draining) return;
+    if (now - c->called >= last && now - c->drain_began >= LEAST_WAIT) leave(c);
 }

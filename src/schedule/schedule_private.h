@@ -246,7 +246,8 @@ struct coordinator {
     struct worker *self; /* with one rank: rank 0's own worker; else NULL */
     struct queued_release *release;
     size_t releases, release_capacity;
-    double called; /* clock_seconds at the door: the time limit counts from there */
+    double drain_began; /* clock_seconds */
+    double called;      /* clock_seconds at the door: the time limit counts from there */
     double started, accounted, next_upkeep, next_progress, next_recost, next_heartbeat, own_sync; /* clock_seconds */
     double checkpoint_seconds; /* the longest that one took */
     double stage_seconds;      /* that stages took lately */
