@@ -93,7 +93,7 @@ def a_term_near_the_end_of_the_walltime_reaches_the_run_as_usr1_and_it_submits_i
 
 @sentence
 def a_term_long_before_the_end_of_the_walltime_is_a_qdel_and_it_does_not_submit_itself_again():
-    for walltime, left in (("12:08:09", 728), ("120:00:00", 7199), ("00:02:30", 2)):
+    for walltime, left in (("12:08:09", 728), ("120:00:30", 7200), ("00:02:30", 2)):
         out, calls = terminated(QSTAT % walltime)
         assert not calls and f"cancelled, with {left} min of its walltime left" in out, (walltime, calls, out)
 
