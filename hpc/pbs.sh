@@ -32,23 +32,35 @@ export HDF5_USE_FILE_LOCKING=BEST_EFFORT OPENBLAS_NUM_THREADS=1
 
 say() { printf '%(%F %T)T pbs.sh: %s\n' -1 "$*"; }
 
-# The seconds that PBS gives the job, counted from its start; nothing when it does not tell.
-ask_walltime() {
-    local clock='^([0-9]+):([0-9]+):([0-9]+)$' given
-    given=$(timeout 5 qstat -f "$PBS_JOBID" 2>/dev/null | sed -n 's/^ *Resource_List\.walltime = //p')
+# What is left of the job, in seconds; "unlimited" where PBS sets it no end; nothing when it does not tell.
+ask_left() {
+    local clock='^([0-9]+):([0-9]+):([0-9]+)$' told given began
+    told=$(timeout 5 qstat -f "$PBS_JOBID" 2>/dev/null)
+    given=$(sed -n 's/^ *Walltime\.Remaining = \([0-9]*\)$/\1/p' <<<"$told")
+    if [ -n "$given" ]; then printf '%s\n' "$given" && return; fi
+    given=$(sed -n 's/^ *Resource_List\.walltime = //p' <<<"$told")
+    if [ -n "$told" ] && [ -z "$given" ]; then printf 'unlimited\n'; fi
     if ! [[ $given =~ $clock ]]; then return; fi
-    printf '%d\n' $((10#${BASH_REMATCH[1]} * 3600 + 10#${BASH_REMATCH[2]} * 60 + 10#${BASH_REMATCH[3]}))
+    given=$((10#${BASH_REMATCH[1]} * 3600 + 10#${BASH_REMATCH[2]} * 60 + 10#${BASH_REMATCH[3]}))
+    began=$(sed -n 's/^ *\(stime\|start_time\) = //p' <<<"$told" | head -n 1)
+    if [ -n "$began" ] && began=$(date -d "$began" +%s 2>/dev/null); then
+        given=$((given - $(date +%s) + began)) # a prologue may have taken its part
+    fi
+    printf '%s\n' "$given"
 }
 
 # PBS sends TERM at the end of the walltime and for qdel alike.  What tells them apart is how much was left.
 cancelled() {
-    local left
     if [ -z "$terminated" ]; then return 1; fi
-    if [ -z "$walltime" ]; then
+    if [ -z "$left" ]; then
         say "PBS sent TERM, and qstat -f did not tell the walltime: taken for its end; if it was qdel, qdel the next job too"
         return 1
     fi
-    left=$((walltime - terminated))
+    if [ "$left" = unlimited ]; then
+        say "cancelled; what was saved is kept, and qsub $script goes on from it"
+        return 0
+    fi
+    left=$((left + asked - terminated))
     if [ "$left" -le "$end" ]; then return 1; fi
     say "cancelled, with $((left / 60)) min of its walltime left; what was saved is kept, and qsub $script goes on from it"
 }
@@ -66,7 +78,7 @@ submit_again() {
 }
 
 # Asked now, since after TERM a job may have ten seconds to live.
-walltime=$(ask_walltime)
+left=$(ask_left) asked=$SECONDS
 
 # bash heeds signals between commands only: the run goes into the background, and is waited for.
 "$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \

@@ -21,21 +21,21 @@ typedef void progress_f(void *context, const struct plan *plan, const struct pro
 
 /* Carries out one stage, with the promises of stage_run and its arguments; context: stage_context of the options. */
 typedef int schedule_stage_f(void *context, const struct assignment *assignment, const struct stage_inputs *inputs,
-                             train_pause_f *pause, void *pause_context, struct stage_result *result,
-                             struct error *err);
+                             train_pause_f *pause, void *pause_context, struct stage_result *result, struct error *err);
 
 struct schedule_options {
     const char *results_path;
-    double began;      /* clock_seconds() when the program started, for the certificate; 0: not known */
-    double time_limit; /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
-                        * cost model, nor reach a checkpoint; what still runs shortly before it is drained. */
-    double last_moment; /* seconds from the call; 0: none.  Ranks that have not come back from the drain by then are left:
-                         * they are named, and MPI_Abort ends all with the exit status of ERROR_STOPPED.  Not with one
-                         * rank, which comes back by itself. */
+    double began;       /* clock_seconds() when the program started, for the certificate; 0: not known */
+    double time_limit;  /* seconds from the call; 0: none.  No stage starts that could neither end before it, by the
+                         * cost model, nor reach a checkpoint; what still runs shortly before it is drained. */
+    double last_moment; /* seconds from the call; 0: none.  Ranks that have not come back from the drain by then are
+                         * left: MPI_Abort ends all with the exit status of ERROR_STOPPED, of the failure that made the
+                         * run end, or of ERROR_OUTSIDE when nothing at all was done.  Not with one rank, which comes
+                         * back by itself. */
     double checkpoint_every; /* seconds of a stage between checkpoints of it; 0: by what they cost (midway.c) */
-    bool warned;       /* the limit is the end of a batch job, of which a signal may warn too early */
-    int attempts;      /* deaths of its process, while it ran alone and got no further, that make a stage fail; also
-                        * how often one checkpoint may be lost before that counts as failure outside */
+    bool warned;             /* the limit is the end of a batch job, of which a signal may warn too early */
+    int attempts; /* deaths of its process, while it ran alone and got no further, that make a stage fail; also
+                   * how often one checkpoint may be lost before that counts as failure outside */
     enum keep keep;
     bool retry_failed;    /* what failed in an earlier run is run again; within one run a failure is final */
     progress_f *progress; /* called on rank 0 a few times a second, and after the last stage; may be NULL */
@@ -56,9 +56,9 @@ int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, st
 /* Every stage that runs leaves a checkpoint at its next step, and all leave with ERROR_STOPPED.  Async-signal-safe: for
  * SIGTERM and SIGINT without mpirun; heeded on rank 0. */
 void schedule_request_drain(void);
-/* The same for SIGUSR1, which batch systems send before the end of a job, but up to a minute earlier than they were told
- * to: in the last eleven minutes of a run with options->warned it is taken for that, what runs leaves a checkpoint, and
- * work goes on until the limit calls for the drain.  A second one drains at once. */
+/* The same for SIGUSR1, which batch systems send before the end of a job, but up to a minute earlier than they were
+ * told to: in the last eleven minutes of a run with options->warned it is taken for that, what runs leaves a
+ * checkpoint, and work goes on until the limit calls for the drain.  A second one drains at once. */
 void schedule_suggest_drain(void);
 /* The process is about to be ended from outside: nobody shall hold it against the stage that runs here.
  * Async-signal-safe: for SIGTERM and SIGINT under mpirun. */

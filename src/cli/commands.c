@@ -66,9 +66,10 @@ static void print_help(enum command command)
     if (command != COMMAND_RUN) return;
     puts("\n"
          "In a batch job the time limit is the tighter of --time-limit and the end of the job, which is taken from\n"
-         "SLURM_JOB_END_TIME, or asked of squeue or qstat before MPI starts; the log says which it was.  Ranks that have\n"
-         "not come back then (a minute after --time-limit, if the job lasts so long) are named, and all processes are "
-         "ended.\n\n"
+         "SLURM_JOB_END_TIME, or asked of squeue or qstat before MPI starts; the log says which it was.\n"
+         "Ranks that do not come back are named then.  Shortly before the end of the job, or after as much time\n"
+         "again (at least ten minutes) where only --time-limit is known, all processes are ended: 75, or 3 where\n"
+         "nothing was done.\n\n"
          "signals: USR1, to mpirun or to the run, stops it: all that was computed is saved, exit status 75, and the "
          "same\n"
          "command goes on.  In the last eleven minutes of a batch job whose end is known USR1 counts as the batch\n"

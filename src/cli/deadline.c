@@ -5,14 +5,18 @@
 
 /* What is left of a job after the run: ranks leave, mpirun ends, the script puts the job back into the queue. */
 static const double WAY_OUT = 15, WAY_OUT_SHARE = 0.05; /* seconds; of the time left, for short jobs */
-/* Nobody ends a run at a limit of its own: what takes long may end first. */
-static const double OVERTIME = 60; /* seconds */
+static const double LAST_SHARE =
+    1.0 / 3; /* of that, when ranks that have not come back are left: a drain may be late */
+/* Nobody ends a run at a limit of its own: what takes long may end first, in as much time again, or so much. */
+static const double OVERTIME = 600; /* seconds */
 
 static void take_batch(const struct batch_time *batch, struct deadline *deadline)
 {
     char text[32], margin_text[32];
     double left = fmax(batch->left, 0), margin = fmin(WAY_OUT, WAY_OUT_SHARE * left);
-    deadline->at = deadline->last = clock_seconds() + left - margin;
+    double end = clock_seconds() + left;
+    deadline->at = end - margin;
+    deadline->last = end - LAST_SHARE * margin;
     snprintf(deadline->text, sizeof deadline->text, "the job ends in %s (%s); the run is over %s before",
              format_duration(left, text, sizeof text), batch->source,
              format_duration(margin, margin_text, sizeof margin_text));
@@ -23,7 +27,7 @@ static void take_own(double at, double time_limit, double elapsed, struct deadli
     char text[32], elapsed_text[32];
     if (time_limit <= 0 || at >= deadline->at) return;
     deadline->at = at;
-    deadline->last = fmin(deadline->last, at + OVERTIME);
+    deadline->last = fmin(deadline->last, at + fmax(OVERTIME, time_limit));
     format_duration(time_limit, text, sizeof text);
     if (elapsed > 0)
         snprintf(deadline->text, sizeof deadline->text, "the time limit is %s, and %s of it are over (--time-limit)",

@@ -104,9 +104,9 @@ static int write_holder(const struct run_lock *lock)
 {
     char text[512];
     int length = holder_text(&lock->own, text, sizeof text);
-    bool written =
-        pwrite(lock->descriptor, text, (size_t)length, 0) == length && ftruncate(lock->descriptor, length) == 0;
-    return written && fsync(lock->descriptor) == 0 ? 0 : -1;
+    errno = ENOSPC; /* of a write that was cut short */
+    if (pwrite(lock->descriptor, text, (size_t)length, 0) != length) return -1;
+    return ftruncate(lock->descriptor, length) == 0 && fsync(lock->descriptor) == 0 ? 0 : -1;
 }
 
 static bool same_host(const struct holder *a, const struct holder *b)
@@ -264,7 +264,7 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
                          lock->results, elsewhere ? "; if you know that they are dead, add --break-lock" : "");
     if (write_holder(lock) != 0) {
         error_set(err, ERROR_OUTSIDE, "%s: cannot be written: %s", lock->path, strerror(errno));
-        if (!said) unlink(lock->path); /* it says nothing of anybody */
+        if (!said && file_is_named(lock->descriptor, lock->path)) unlink(lock->path); /* it says nothing of anybody */
         return -1;
     }
     if (!file_is_named(lock->descriptor, lock->path)) return 1; /* another, judging whom we follow, removed it */

@@ -25,7 +25,7 @@ void coordinator_drain(struct coordinator *c)
     if (c->draining) return;
     account_idle(c);
     c->draining = true;
-    c->drain_began = clock_seconds();
+    c->called_back = clock_seconds();
     tell_workers(c, TELL_DRAIN);
 }
 
@@ -191,9 +191,12 @@ static void stop_workers(struct coordinator *c)
     struct patience patience;
     tell_workers(c, TELL_STOP);
     patience_reset(&patience, 0, false);
+    c->stopping = true;
+    c->called_back = clock_seconds();
     while (!all_stopped(c)) {
         if (take_reports(c)) patience_reset(&patience, 0, false);
         upkeep(c, false);
+        leave_when_overdue(c);
         patience_wait(&patience);
     }
     c->draining = true; /* nobody listens from here on */
@@ -209,6 +212,7 @@ static void work_through(struct coordinator *c)
         upkeep(c, false);
         busy |= hand_out(c);
         if (ledger_counts(c->ledger).running == 0 && !busy) return; /* finished, drained, or nothing ends in time */
+        leave_when_overdue(c);
         if (busy)
             patience_reset(&patience, c->stage_seconds, false);
         else

@@ -211,7 +211,7 @@ int midway_write(struct worker *worker, const struct checkpoint_name *name, cons
 
 enum { AHEAD = 128 };
 struct slot {                    /* what rank 0 knows of one worker */
-    struct outbox out, steering; /* instructions to it: to run, all others; a rank that hangs keeps neither waiting */
+    struct outbox out, steering; /* instructions to it: to run stages; all others.  Neither waits for it. */
     int queue[AHEAD], queued;    /* stages it was given and has not reported: the first runs, none: idle */
     double since;                /* clock at the start of the first */
     int64_t step;                /* last told, at that clock */
@@ -246,7 +246,7 @@ struct coordinator {
     struct worker *self; /* with one rank: rank 0's own worker; else NULL */
     struct queued_release *release;
     size_t releases, release_capacity;
-    double drain_began; /* clock_seconds */
+    double called_back; /* clock_seconds when ranks were told to come back, or to stop */
     double called;      /* clock_seconds at the door: the time limit counts from there */
     double started, accounted, next_upkeep, next_progress, next_recost, next_heartbeat, own_sync; /* clock_seconds */
     double checkpoint_seconds; /* the longest that one took */
@@ -256,6 +256,8 @@ struct coordinator {
     bool draining;             /* nothing more is handed out, and what runs comes back */
     int heard;                 /* suggestions to drain, so far */
     bool asked;                /* somebody wanted the drain, not the limit */
+    bool stopping;             /* no stage runs, and all were told to stop */
+    bool overdue_told;         /* who is waited for beyond the limit */
     bool any_observed;
     int ended;            /* stages, in this run */
     struct error failure; /* kind ERROR_NONE: none */
@@ -309,8 +311,8 @@ void queue_releases(struct coordinator *coordinator);
 /* drain.c: whether somebody wants the run to stop now.  An early warning is answered here (schedule_suggest_drain). */
 bool drain_requested(struct coordinator *coordinator);
 
-/* overdue.c: the last moment has come and ranks still do not: ends all processes with the exit status of ERROR_STOPPED.
- */
+/* overdue.c: ranks that are waited for beyond the limit are named; at the last moment all processes are ended, with the
+ * exit status of ERROR_STOPPED, of the failure, or of ERROR_OUTSIDE when nothing at all was done. */
 void leave_when_overdue(struct coordinator *coordinator);
 
 /* account.c: where the time goes. */

@@ -139,7 +139,6 @@ void upkeep(struct coordinator *c, bool at_once)
     if (c->options->time_limit > 0) c->drain_seconds = drain_seconds(c);
     beat(c, now);
     if (!c->draining && (drain_requested(c) || seconds_left(c) <= 0)) coordinator_drain(c);
-    leave_when_overdue(c);
     recost(c, now);
     sync_own_rows(c, now);
     remove_checkpoints(c);

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <hdf5_hl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,8 +183,7 @@ static int read_checked(const char *path, const struct checkpoint_name *name, ch
 /* HDF5 parses the very bytes that were checked: what another read of the file gave could be damaged after all. */
 static int parse_state(const char *path, char *bytes, size_t count, struct state **state, struct error *err)
 {
-    hid_t file = H5LTopen_file_image(bytes, count, H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE);
-    struct hdf hdf = {.file = file, .path = path, .err = err};
+    struct hdf hdf = {.file = hdf_open_bytes(path, bytes, count), .path = path, .err = err};
     if (hdf.file < 0) return hdf_fail(err, path, "cannot be opened");
     int status = state_get(&hdf, state);
     H5Fclose(hdf.file);

@@ -371,8 +371,7 @@ int store_merge(const struct archive *const *from, int files, const char *path, 
     TRY_DONE(carry_states(path, &merging, err));
     TRY_DONE(write_file(path, &merging, err));
 done:
-    if (status != 0 && !before)
-        checkpoints_remove(path, NULL); /* states that were carried for a file that is not there */
+    if (status != 0 && !before && access(path, F_OK) != 0) checkpoints_remove(path, NULL); /* nobody's states */
     memory_free(merging.source);
     memory_free(merging.by_state);
     return status;

@@ -41,6 +41,9 @@ struct hdf { /* a file being filled: passed along so that every failure names it
 /* Closes a file that is not in its place yet.  status: of what was written into it; returns it, or -1 (hdf->err filled)
  * when the rest cannot be written.  Where it cannot even be closed: removes it and gives up. */
 int hdf_close_new(const struct hdf *hdf, int status);
+/* Opens what a file holds, to be read, without a copy: bytes[count] must stay until H5Fclose.  As H5Fopen; path: for
+ * HDF5's own messages. */
+hid_t hdf_open_bytes(const char *path, char *bytes, size_t count);
 hid_t hdf_text_type(void); /* variable-length UTF-8; H5Tclose */
 
 struct dimensions { /* of one dataset; names are borrowed, NULL in groups other than the root */

@@ -99,6 +99,17 @@ def a_term_long_before_the_end_of_the_walltime_is_a_qdel_and_it_does_not_submit_
 
 
 @sentence
+def what_a_prologue_took_counts_and_a_job_without_walltime_has_no_end():
+    began = time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(time.time() - 3590))
+    out, calls = terminated(QSTAT % f"01:01:00\\n    stime = {began}")
+    assert calls == AGAIN and "cancelled" not in out, (calls, out)
+    out, calls = terminated(QSTAT % f"02:00:30\\n    stime = {began}")
+    assert not calls and "cancelled, with 60 min of its walltime left" in out, (calls, out)
+    out, calls = terminated((QSTAT % "").replace("    Resource_List.walltime = ", "    a = b"))
+    assert not calls and "cancelled; what was saved is kept" in out, (calls, out)
+
+
+@sentence
 def a_term_with_a_walltime_that_is_not_known_counts_as_its_end_and_that_is_said():
     for qstat in ("#!/bin/bash\nexit 1\n", QSTAT % "unlimited", "#!/bin/bash\nsleep 60\n"):
         out, calls = terminated(qstat)

@@ -208,6 +208,21 @@ def results_that_every_restart_would_throw_away_are_refused():
 
 
 @sentence
+def what_restart_says_itself_is_refused_in_the_command():
+    with Scene("exit 0") as scene:
+        status, out = finish(scene.start(RESTART, scene.program, "run", "sweep.yaml", "-o", "results.h5", "--elapsed=5s"))
+        assert (status, scene.runs) == (2, 0) and "leave it out" in out, (status, out)
+
+
+@sentence
+def where_the_program_is_in_a_container_only_1_counts_as_the_runs_own():
+    with Scene() as scene:
+        launch = ("bash", "-c", "echo run >>runs; exit 1", "/opt/palimpsest", "run", "sweep.yaml", "-o", "results.h5")
+        status, out = finish(scene.start(RESTART, *launch))
+        assert (status, scene.runs) == (1, 1) and "/opt/palimpsest cannot be started here" in out, (status, out)
+
+
+@sentence
 def the_program_and_the_results_are_found_in_any_command():
     for end in (("-o", "r.h5"), ("-or.h5",), ("--output=r.h5",), ("--output", "r.h5")):
         with Scene("exit 0") as scene:
