@@ -231,6 +231,12 @@ static int refuse(const struct run_lock *lock, const struct holder *holder, doub
                             : "wait for it or end it, then run this again");
 }
 
+static bool is_written(int descriptor)
+{
+    struct stat facts;
+    return fstat(descriptor, &facts) != 0 || facts.st_size > 0;
+}
+
 /* Without locks of the kernel the last of two that wrote at once wins, and the other sees it. */
 static int settle(const struct run_lock *lock, struct error *err)
 {
@@ -257,6 +263,10 @@ static int take_over(const struct run_lock *lock, enum kernel_says kernel, const
             return refuse(lock, &holder, age, verdict == SILENT, err);
         log_line(LOG_NOTE, "%s: the run before (host %s, process %ld) has ended without a word; going on",
                  lock->results, holder.host, holder.process);
+    } else if (is_written(lock->descriptor)) {
+        age = heartbeat_age(lock->path, lock->descriptor); /* NaN: nobody can tell */
+        if (!(age >= BEATS_MISSED || (age < 0 && wish->break_lock))) return refuse(lock, &holder, age, age < 0, err);
+        log_line(LOG_NOTE, "%s: cannot be read, and is silent; going on", lock->path);
     }
     if (!wait_for_other_ranks(lock->descriptor) && !(elsewhere && wish->break_lock))
         return error_set(err, ERROR_OUTSIDE,
@@ -371,7 +381,9 @@ int run_lock_beat(void *context, struct error *err)
     struct holder holder;
     if (!file_is_named(lock->descriptor, lock->path))
         return error_set(err, ERROR_OUTSIDE, "%s: was removed while this run held it", lock->path);
-    if (!read_holder(lock->descriptor, &holder) || !same_holder(&holder, &lock->own))
+    if (!read_holder(lock->descriptor, &holder))
+        return error_set(err, ERROR_OUTSIDE, "%s: was emptied or written over while this run held it", lock->path);
+    if (!same_holder(&holder, &lock->own))
         return error_set(err, ERROR_OUTSIDE, "%s: was taken over by host %s, process %ld while this run held it",
                          lock->path, holder.host, holder.process);
     if (futimens(lock->descriptor, NULL) == 0) return 0;

@@ -91,7 +91,7 @@ static const struct option_row {
      "take finished stages and kept states from an earlier results file; may be repeated"},
     {OPTION_KEEP, "keep", "none|trunk|all", RUN, "checkpoints that stay: trunk ends and pretrained states by default"},
     {OPTION_TIME_LIMIT, "time-limit", "55m", RUN,
-     "stop in time (s, m, h, d), all that was computed saved, exit status 75"},
+     "stop in time (s, m, h, d; a number alone: seconds), all that was computed saved, exit status 75"},
     {OPTION_ELAPSED, "elapsed", "12m", RUN,
      "so much of --time-limit is over already: hpc/restart says so to a run that it starts again"},
     {OPTION_CHECKPOINT_EVERY, "checkpoint-every", "5m", RUN,
@@ -285,6 +285,14 @@ static int refuse_empty(int id, enum command command, struct error *err)
                      table[row].name, table[row].value, command_name(command));
 }
 
+/* What throws something away is never guessed from its first letters. */
+static int check_whole(int id, const char *word, struct error *err)
+{
+    const char *whole = id == OPTION_FRESH ? "--fresh" : id == OPTION_BREAK_LOCK ? "--break-lock" : NULL;
+    if (!whole || strcmp(word, whole) == 0) return 0;
+    return error_set(err, ERROR_INPUT, "%s: write %s out, if you mean it", word, whole);
+}
+
 int options_read(enum command command, int count, char **arguments, struct options *options, struct error *err)
 {
     struct option rows[ROWS + 1];
@@ -305,6 +313,7 @@ int options_read(enum command command, int count, char **arguments, struct optio
         if (id < 0) break;
         if (id == '?' || id == ':') return refuse(command, arguments[optind - 1], id, err);
         if (optarg && !optarg[0]) return refuse_empty(id, command, err);
+        TRY(check_whole(id, arguments[optind - 1], err));
         TRY(take(id, optarg, options, err));
     }
     if (options->help) return 0;

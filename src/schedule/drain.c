@@ -11,6 +11,14 @@ void schedule_request_drain(void) { drain_flag = 1; }
 
 void schedule_suggest_drain(void) { suggestions = suggestions + 1; }
 
+bool drain_insisted(struct coordinator *c)
+{
+    int heard = suggestions;
+    bool again = heard != c->heard;
+    c->heard = heard;
+    return again;
+}
+
 /* Every stage that runs leaves a checkpoint: should the end come sooner than is known, little is lost. */
 static void save_all(struct coordinator *c)
 {

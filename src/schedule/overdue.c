@@ -6,7 +6,8 @@
 #include "schedule_private.h"
 
 enum { RANKS_NAMED = 8 };
-static const double LEAST_WAIT = 1; /* seconds since they were called back: the time may have been over before */
+static const double LEAST_WAIT = 1;  /* seconds since they were called back: the time may have been over before */
+static const double TOLD_AFTER = 15; /* seconds since then, when nobody knows a limit */
 
 /* Before the workers are told to stop, those with stages; afterwards, those that have not said that they have. */
 static bool is_waited_for(const struct coordinator *c, int worker)
@@ -17,12 +18,13 @@ static bool is_waited_for(const struct coordinator *c, int worker)
 static int name_rank(const struct coordinator *c, int worker, char *text, size_t size)
 {
     const struct slot *slot = &c->slot[worker];
-    if (slot->queued == 0) return snprintf(text, size, "rank %d (it syncs what it has written)", worker + 1);
-    return snprintf(text, size, "rank %d (stage %d, last heard of at step %lld)", worker + 1, slot->queue[0],
-                    (long long)slot->step);
+    if (slot->queued == 0)
+        return snprintf(text, size, "rank %d on %s (it syncs what it has written)", worker + 1, slot->host);
+    return snprintf(text, size, "rank %d on %s (stage %d, last heard of at step %lld)", worker + 1, slot->host,
+                    slot->queue[0], (long long)slot->step);
 }
 
-/* "rank 3 (...), rank 7 (...) and 5 more"; false: nobody is waited for. */
+/* "rank 3 on node17 (...), rank 7 on node18 (...) and 5 more"; false: nobody is waited for. */
 static bool name_ranks(const struct coordinator *c, char *text, size_t size)
 {
     int count = 0;
@@ -40,7 +42,7 @@ static bool name_ranks(const struct coordinator *c, char *text, size_t size)
 static enum error_kind what_to_tell(const struct coordinator *c)
 {
     if (c->failure.kind != ERROR_NONE) return c->failure.kind;
-    return c->ended > 0 || c->account.steps_executed > 0 ? ERROR_STOPPED : ERROR_OUTSIDE;
+    return c->insisted || c->ended > 0 || c->account.steps_executed > 0 ? ERROR_STOPPED : ERROR_OUTSIDE;
 }
 
 static void write_account(struct coordinator *c)
@@ -55,13 +57,12 @@ static void write_account(struct coordinator *c)
 /* As a run that was killed, except that it says why, and whether to go on.  First the words: writing may hang. */
 static void leave(struct coordinator *c, const char *ranks)
 {
+    const char *why = c->insisted ? "told to stop once more" : "the time is over";
     enum error_kind kind = what_to_tell(c);
-    log_line(LOG_ERROR,
-             "the time is over, and %s did not come back: the run ends without; what is committed is saved, %d of %d "
-             "stages are done; %s",
-             ranks, ledger_counts(c->ledger).done, c->plan->stages,
-             kind == ERROR_STOPPED ? "run the same command again to go on"
-                                   : "nothing else was done in this run: look at that stage or its host");
+    log_line(LOG_ERROR, "%s, and %s did not come back: the run ends without; what is committed is saved", why, ranks);
+    log_line(LOG_ERROR, "%d of %d stages are done; %s", ledger_counts(c->ledger).done, c->plan->stages,
+             kind == ERROR_OUTSIDE ? "nothing was done in this run: look at that stage, or its host"
+                                   : "run the same command again to go on");
     if (c->failure.kind != ERROR_NONE)
         log_line(LOG_ERROR, "%s", c->failure.text); /* and the file may be another run's by now */
     else
@@ -71,14 +72,15 @@ static void leave(struct coordinator *c, const char *ranks)
 
 void leave_when_overdue(struct coordinator *c)
 {
-    char ranks[RANKS_NAMED * 96];
-    double now = clock_seconds(), limit = c->options->time_limit, last = c->options->last_moment;
-    if (last <= 0 || c->self || !c->draining || now - c->called_back < LEAST_WAIT) return;
-    if (now - c->called < limit || (c->overdue_told && now - c->called < last)) return;
-    if (!name_ranks(c, ranks, sizeof ranks)) return;
-    if (now - c->called >= last)
-        leave(c, ranks);
-    else
-        log_line(LOG_NOTE, "the time is over; waiting for %s", ranks);
+    char ranks[RANKS_NAMED * 192];
+    double now = clock_seconds(), waited = now - c->called_back, limit = c->options->time_limit;
+    if (c->self || !c->draining || waited < LEAST_WAIT) return;
+    bool over = limit > 0 && now - c->called >= limit, due = over || waited >= TOLD_AFTER;
+    bool last = c->options->last_moment > 0 && now - c->called >= c->options->last_moment;
+    c->insisted = c->overdue_told && drain_insisted(c);
+    if (!(last || c->insisted || (due && !c->overdue_told)) || !name_ranks(c, ranks, sizeof ranks)) return;
+    if (last || c->insisted) leave(c, ranks);
+    log_line(LOG_NOTE, "waiting for %s; another SIGUSR1 ends the run without", ranks);
+    drain_insisted(c); /* what came before was no answer */
     c->overdue_told = true;
 }

@@ -1,4 +1,6 @@
 /* The door: all ranks come in, rank 0 coordinates (or works alone), all leave together with one result. */
+#include <string.h>
+
 #include "schedule_private.h"
 
 static void coordinator_allocate(struct coordinator *c)
@@ -37,6 +39,16 @@ static void coordinator_free(struct coordinator *c)
     void *blocks[] = {c->cost, c->seconds,  c->attempts, c->losses,  c->begun,  c->slot,
                       c->idle, c->to_visit, c->shown,    c->release, c->suspect};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) memory_free(blocks[i]);
+}
+
+/* Collective; so that a rank that does not come back can be told from its host. */
+static void learn_hosts(struct coordinator *c, const struct worker *worker, int rank)
+{
+    char *all = rank == 0 ? memory_array((size_t)c->workers + 1, HOST_TEXT) : NULL;
+    MPI_Gather(worker->host, HOST_TEXT, MPI_BYTE, all, HOST_TEXT, MPI_BYTE, 0, c->comm);
+    for (int w = 0; rank == 0 && !c->self && w < c->workers; w++)
+        memcpy(c->slot[w].host, all + (size_t)(w + 1) * HOST_TEXT, HOST_TEXT);
+    memory_free(all);
 }
 
 /* A run that found nothing to do gives the account of the one before it again, with the stages as they stand now; false
@@ -90,6 +102,7 @@ int schedule_run(MPI_Comm comm, const struct plan *plan, struct store *store, st
         coordinator_allocate(&coordinator);
         status = coordinator_replay(&coordinator, &own);
     }
+    learn_hosts(&coordinator, &worker, rank);
     status = schedule_agree(coordinator.comm, status, &own);
     if (status == 0) {
         if (rank == 0)

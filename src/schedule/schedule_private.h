@@ -104,7 +104,7 @@ void patience_wait(struct patience *patience);
 /* Asked a few hundred times a second while a stage runs; true: give the stage back. */
 typedef bool worker_poll_f(void *context);
 
-enum { STATES_HELD = 8, GROUP_MOST = 32 };
+enum { STATES_HELD = 8, GROUP_MOST = 32, HOST_TEXT = 64 };
 struct held_state {
     struct checkpoint_name name;
     struct state *state;
@@ -128,7 +128,7 @@ struct worker {
     schedule_stage_f *stage; /* what is done with a stage, and where: as the options say */
     void *stage_context;
     const char *results_path;
-    char host[64];
+    char host[HOST_TEXT];
     int rank;
     worker_poll_f *poll;
     void *poll_context;
@@ -216,6 +216,7 @@ struct slot {                    /* what rank 0 knows of one worker */
     double since;                /* clock at the start of the first */
     int64_t step;                /* last told, at that clock */
     double step_told;
+    char host[HOST_TEXT];   /* that it runs on */
     double tokens_per_step; /* of the stage; 0: not looked up yet */
     int64_t finished, synced;
     int64_t mark; /* when synced reaches it, everything reported before mark_time is on disk */
@@ -257,7 +258,8 @@ struct coordinator {
     int heard;                 /* suggestions to drain, so far */
     bool asked;                /* somebody wanted the drain, not the limit */
     bool stopping;             /* no stage runs, and all were told to stop */
-    bool overdue_told;         /* who is waited for beyond the limit */
+    bool overdue_told;         /* who is waited for, that does not come back */
+    bool insisted;             /* somebody who was told wanted the end all the same */
     bool any_observed;
     int ended;            /* stages, in this run */
     struct error failure; /* kind ERROR_NONE: none */
@@ -310,9 +312,10 @@ void upkeep(struct coordinator *coordinator, bool now);     /* now: without rega
 void queue_releases(struct coordinator *coordinator);
 /* drain.c: whether somebody wants the run to stop now.  An early warning is answered here (schedule_suggest_drain). */
 bool drain_requested(struct coordinator *coordinator);
+bool drain_insisted(struct coordinator *coordinator); /* SIGUSR1 has come since the last question */
 
-/* overdue.c: ranks that are waited for beyond the limit are named; at the last moment all processes are ended, with the
- * exit status of ERROR_STOPPED, of the failure, or of ERROR_OUTSIDE when nothing at all was done. */
+/* overdue.c: who does not come back from a drain is named; at the last moment, or told once more, all processes are
+ * ended, with the exit status of ERROR_STOPPED, of the failure, or of ERROR_OUTSIDE when nothing at all was done. */
 void leave_when_overdue(struct coordinator *coordinator);
 
 /* account.c: where the time goes. */

@@ -160,7 +160,7 @@ static int damaged(const char *path, struct error *err)
 {
     return error_set(err, ERROR_OUTSIDE,
                      "%s: is damaged, or was changed by another program: what it holds outside of its rows is not what "
-                     "was written.  Put a copy of it in its place, or throw it away with --fresh",
+                     "was written.  Put a backup in its place, or throw it away with run --fresh",
                      path);
 }
 

@@ -338,6 +338,23 @@ static void a_lock_file_that_says_nothing_is_taken(void **unused)
     assert_taken(&no_wish);
 }
 
+static void a_lock_file_that_cannot_be_read_is_somebodys_while_it_is_young(void **unused)
+{
+    struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    (void)unused;
+    for (int age = 0; age < 2; age++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fprintf(file, "no word that a run has written");
+        fclose(file);
+        if (age > 0) assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+        if (age > 0)
+            assert_taken(&no_wish);
+        else
+            assert_refused(&no_wish, "has not said who it is");
+    }
+}
+
 /* ---- heartbeats ---- */
 
 static void a_heartbeat_is_the_time_stamp_of_the_file(void **unused)
@@ -400,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup(a_holder_from_before_this_host_was_started_again_is_dead_but_not_its_namesake, start),
         cmocka_unit_test_setup(a_holder_in_another_container_of_this_host_is_judged_by_its_heart, start),
         cmocka_unit_test_setup(a_lock_file_that_says_nothing_is_taken, start),
+        cmocka_unit_test_setup(a_lock_file_that_cannot_be_read_is_somebodys_while_it_is_young, start),
         cmocka_unit_test_setup(a_heartbeat_is_the_time_stamp_of_the_file, start),
         cmocka_unit_test_setup(who_has_lost_the_lock_learns_it_and_leaves_it_alone, start),
         cmocka_unit_test_setup(a_folder_that_cannot_be_written_to_is_named, start),

@@ -185,6 +185,8 @@ def fresh_throws_away_no_results_of_another_sweep():
     results = run_sweep(FOLDER, "mine", text)
     before = results.read_bytes()
     (FOLDER / "sweep.yaml").write_text(re.sub("^name: .*", "name: another", text, flags=re.MULTILINE))
+    done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, "--fr")
+    assert done.status == 2 and "--fr: write --fresh out" in done.err, done
     done = palimpsest("run", FOLDER / "sweep.yaml", "-o", results, "--fresh")
     assert done.status == 2 and "another" in done.err and "--fresh" in done.err, done
     assert results.read_bytes() == before

@@ -134,8 +134,30 @@ def a_rank_that_does_not_come_back_is_named_and_the_run_ends_with_75_before_its_
         assert process.wait(timeout=60) == 75, log.read_text()
     assert time.time() < end + 1, "the batch system would have ended it"
     said = log.read_text()
-    assert re.search(r"the time is over, and rank 2 \(stage \d+, last heard of at step \d+\) did not come back", said), said
+    assert re.search(r"the time is over, and rank 2 on \S+ \(stage \d+, last heard of at step \d+\) did not come back", said), said
     goes_on(results, 3)
+
+
+def has_said(log, words):
+    limit = time.monotonic() + 60
+    while words not in log.read_text():
+        assert time.monotonic() < limit, log.read_text()
+        time.sleep(0.1)
+
+
+@sentence
+def told_once_more_a_run_ends_without_the_rank_that_does_not_come_back():
+    results, log = FOLDER / "insisted.h5", FOLDER / "insisted.log"
+    with open(log, "w", encoding="utf-8") as file:
+        process = start("run", FOLDER / "sweep.yaml", "-o", results, ranks=3, log=file)
+        wait_for_rows(process, results, 5)
+        os.kill(process_of_rank(process.pid, 1), signal.SIGSTOP)
+        process.send_signal(signal.SIGUSR1)
+        has_said(log, "waiting for rank 1 on ")
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(timeout=60) == 75, log.read_text()
+    assert "told to stop once more, and rank 1 on " in log.read_text(), log.read_text()
+    goes_on(results, 2)
 
 
 @sentence

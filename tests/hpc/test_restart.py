@@ -59,7 +59,7 @@ def a_death_by_signal_is_started_again_at_once():
     before = time.monotonic()
     status, runs, out = outcome(KILLED, "kill -SEGV $$", "exit 0")
     assert (status, runs) == (0, 3) and "exit status 137" in out and "exit status 139" in out, out
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 15  # not after a pause; on a busy machine
 
 
 @sentence
@@ -205,6 +205,21 @@ def results_that_every_restart_would_throw_away_are_refused():
         with Scene(KILLED, "exit 0") as scene:
             status, out = finish(scene.start(RESTART, scene.program, "run", "sweep.yaml", "-o", "results.h5", fresh))
             assert (status, scene.runs) == (2, 0) and "--fresh would throw the results away" in out, (status, out)
+
+
+@sentence
+def an_mpirun_that_fails_beside_a_sweep_that_is_done_is_not_told_as_failed_stages():
+    with Scene("exit 1", "exit 1", "exit 1", pending=0) as scene:
+        (scene.folder / "done").write_text("9")
+        status, out = finish(scene.start(RESTART, "--most", "1", scene.program, "run", "sweep.yaml", "-o", "results.h5"))
+        assert status == 3 and "mpirun's own" in out, (status, out)
+
+
+@sentence
+def a_lock_of_somebody_else_is_not_tried_for_ever():
+    with Scene("kill -9 $$", *["exit 3"] * 9) as scene:
+        status, _ = finish(scene.start(RESTART, scene.program, "run", "sweep.yaml", "-o", "results.h5"))
+        assert (status, scene.runs) == (3, 4), (status, scene.runs)
 
 
 @sentence
