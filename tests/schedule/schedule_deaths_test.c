@@ -10,6 +10,7 @@
 #include "schedule_trial.h"
 
 enum { STAGES = 16, VICTIM = 5, ALONE = 2 };
+static const double SHORT_LIMIT = 0.15, LONG_LIMIT = 10; /* seconds */
 static struct plan *plan;
 static struct certificate certificate;
 static struct error err;
@@ -44,16 +45,27 @@ static void run_to_the_end(void)
 
 /* ---- begun ---- */
 
+/* What was done so far, on all ranks: every piece of a stage leaves a checkpoint or a row. */
+static int pieces(void)
+{
+    struct fake_log all = trial_log();
+    return sum(all.marked) + all.checkpoints_written;
+}
+
+/* How fast this machine gets to the first step is not known: a limit that was too short for any is followed by a longer
+ * one, and the stages stay longer than it. */
 static void a_stage_longer_than_every_time_limit_is_done_in_pieces(void **unused)
 {
     (void)unused;
-    int runs = 1, most = 8 * STAGES;
+    double limit = SHORT_LIMIT;
     begin();
-    fake.seconds = 0.2;
-    /* A little longer every time: on a busy machine a short one may pass before the first step. */
-    while (trial_run(plan, 0.15 + 2e-3 * runs, false, &certificate, &err) != 0 && runs < most) {
+    fake.seconds = limit / 0.75;
+    for (int before = 0; trial_run(plan, limit, false, &certificate, &err) != 0; before = pieces()) {
         assert_int_equal(err.kind, ERROR_STOPPED);
-        runs++;
+        if (pieces() > before) continue;
+        limit *= 1.5;
+        fake.seconds = limit / 0.75;
+        assert_true(limit < LONG_LIMIT);
     }
     assert_int_equal(certificate.stages_done, STAGES);
     struct fake_log all = trial_log();
@@ -65,15 +77,24 @@ static void a_stage_longer_than_every_time_limit_is_done_in_pieces(void **unused
     end();
 }
 
+/* Ends with a checkpoint in the middle of a stage, whatever the machine's pace: no limit is as long as a stage. */
+static void stop_in_the_middle(void)
+{
+    fake.seconds = 2 * LONG_LIMIT;
+    for (double limit = SHORT_LIMIT; pieces() == 0; limit *= 1.5) {
+        assert_true(limit < LONG_LIMIT);
+        assert_int_equal(trial_run(plan, limit, false, &certificate, &err), -1);
+        assert_int_equal(err.kind, ERROR_STOPPED);
+    }
+    assert_true(fake_checkpoints(trial_path, plan) > 0);
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 static void what_cannot_be_continued_is_begun_again_and_cleared_away(void **unused)
 {
     (void)unused;
     begin();
-    fake.seconds = 0.2;
-    assert_int_equal(trial_run(plan, 0.15, false, &certificate, &err), -1);
-    assert_int_equal(err.kind, ERROR_STOPPED);
-    MPI_Barrier(MPI_COMM_WORLD);
-    assert_true(fake_checkpoints(trial_path, plan) > 0);
+    stop_in_the_middle();
     int before = sum(trial_log().begun);
     fake.seconds = 0.01;
     fake.looked_otherwise = true;

@@ -242,13 +242,13 @@ static void suggest_on_alarm(int number)
     schedule_suggest_drain();
 }
 
-/* Stages of a second and a half, one for each worker; rank 0 gets a SIGUSR1 in their middle. */
-static struct plan *tree_warned(void)
+/* A stage for each worker, of so many seconds; rank 0 gets a SIGUSR1 in their middle. */
+static struct plan *tree_warned(double seconds)
 {
     struct plan *plan = trial_tree(12, ranks > 1 ? ranks - 1 : 1);
     for (int s = 0; s < plan->stages; s++) plan->stage[s].parent = -1, plan->stage[s].needs = 0;
     trial_begin(plan);
-    fake.seconds = 1.5;
+    fake.seconds = seconds;
     signal(SIGALRM, suggest_on_alarm);
     if (rank == 0) ualarm(300000, 0);
     return plan;
@@ -259,7 +259,7 @@ static void a_signal_shortly_before_a_known_end_saves_what_runs_and_lets_it_go_o
     (void)unused;
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
-    struct plan *plan = tree_warned();
+    struct plan *plan = tree_warned(1.5);
     assert_int_equal(trial_run_warned(plan, 100, true, false, &certificate, &err), 0);
     struct fake_log all = trial_log();
     assert_int_equal(certificate.stages_done, plan->stages);
@@ -274,12 +274,12 @@ static void a_second_signal_drains_at_once(void **unused)
     (void)unused;
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
-    struct plan *plan = tree_warned(); /* the first came in the test before and is still known */
+    struct plan *plan = tree_warned(60); /* the first came in the test before and is still known */
     double wall = clock_seconds();
     assert_int_equal(trial_run_warned(plan, 100, true, false, &certificate, &err), -1);
     assert_int_equal(err.kind, ERROR_STOPPED);
     assert_non_null(strstr(err.text, "stopped on request"));
-    assert_true(clock_seconds() - wall < 1.4);
+    assert_true(clock_seconds() - wall < 5);
     trial_drop(&plan);
 }
 
@@ -289,11 +289,11 @@ static void a_signal_long_before_the_end_or_of_an_unknown_end_drains_at_once(voi
     for (int unknown = 0; unknown < 2; unknown++) {
         struct certificate certificate;
         struct error err = {.kind = ERROR_NONE};
-        struct plan *plan = tree_warned();
+        struct plan *plan = tree_warned(60);
         double wall = clock_seconds();
         assert_int_equal(trial_run_warned(plan, unknown ? 100 : 7200, !unknown, false, &certificate, &err), -1);
         assert_int_equal(err.kind, ERROR_STOPPED);
-        assert_true(clock_seconds() - wall < 1.4);
+        assert_true(clock_seconds() - wall < 5);
         trial_drop(&plan);
     }
 }
