@@ -10,6 +10,7 @@ import sys
 import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import numpy
@@ -18,7 +19,7 @@ ROOT = Path(sys.argv[1])
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tools")]
 import palimpsest_results  # noqa: E402
 import synthetic_results as synthetic  # noqa: E402
-from palimpsest_report import __main__ as command, figures_instruments, results_file  # noqa: E402
+from palimpsest_report import __main__ as command, figures_instruments, lm_loss, results_file  # noqa: E402
 from palimpsest_report.results_file import STATUSES  # noqa: E402
 from sentences import Skipped, run_sentences, sentence  # noqa: E402
 
@@ -36,10 +37,12 @@ class Done:
         return f"exit {self.status}\n-- stdout\n{self.out}\n-- stderr\n{self.err}"
 
 
-def report(*arguments):
-    """The command in this process: what tools/report runs after it has found its Python."""
+def report(*arguments, permutations=99):
+    """The command in this process: what tools/report runs after it has found its Python, with fewer permutations, which take
+    longer than all else."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    fewer = mock.patch.object(lm_loss, "PERMUTATIONS", permutations)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), fewer:
         try:
             status = command.main([str(argument) for argument in arguments])
         except SystemExit as left:
@@ -159,7 +162,7 @@ def the_figures_lie_beside_it_as_svg_and_png_and_inside_it_and_every_caption_say
 @sentence
 def the_same_results_give_the_same_page_to_the_byte():
     path = HERE / "sound.h5"
-    assert report(path, "-o", HERE / "again.html").status == 0
+    assert report(path, "-o", HERE / "again.html", permutations=lm_loss.PERMUTATIONS).status == 0
     assert (HERE / "again.html").read_bytes() == (HERE / "sound.html").read_bytes()
 
 
@@ -182,8 +185,10 @@ def what_a_page_has_no_room_for_is_named():
     results = with_instruments()
     cells = results.data["forgetting"].dims
     few = results.data.isel(variety=[0], pair=[0])
-    results.data = few.assign({f"anew_{n:02}_steps": (cells, few["forgetting"].values, {"units": "steps"}) for n in range(100)})
-    pictures = figures_instruments.scalars(results)
+    results.data = few.assign({f"anew_{n:02}_steps": (cells, few["forgetting"].values, {"units": "steps"}) for n in range(8)})
+    with mock.patch.object(figures_instruments, "MOST_SCALARS", 6):  # as with a hundred more and the room there is
+        pictures = figures_instruments.scalars(results)
+    assert len(pictures) == 6
     drawn, last = [picture.name for picture in pictures], pictures[-1].caption
     left = [name for name in results.data.data_vars if name.startswith("anew_") and name not in drawn]
     assert left and all(name in last for name in left) and not any(name in last for name in drawn[:-1]), last
