@@ -63,7 +63,15 @@ def all_instruments_together_give_the_same_file_on_any_number_of_ranks():
     for name in ("pretrained_probe_accuracy_mean", "second_rsa_mean", "second_cka_last"):
         values = variable(alone, name)
         assert ((values >= 0) & (values <= 1)).any(), (name, values)
-    for ranks in (2, 3, 5):
+    assert dimensions(alone, "second_restored_lm_loss") == ["size", "tokens", "variety", "pair", "seed", "restored"]
+    assert dimensions(alone, "pretrained_zero_shot_accuracy") == ["size", "tokens", "variety", "seed", "prompt"]
+    assert dimensions(alone, "second_layer_gradient_cosine_start_first")[-1] == "layer"
+    for name in ("second_noise_loss", "second_gradient_cosine_pretrained_first", "second_lost_items_first"):
+        assert numpy.isfinite(variable(alone, name)).all(), name
+    with h5py.File(alone, "r") as file:
+        assert "first_lost_items" not in file and "second_lost_items_second" not in file
+        assert list(file["restored"]) == [0, 1, 2, 3] and list(file["prompt"].asstr()) == ["tense", "subject_number"]
+    for ranks in (1, 2, 3, 5):
         expect_equal(alone, run_sweep(FOLDER, f"all instruments {ranks}", sweep_text(**ALL), ranks=ranks))
 
 
@@ -77,22 +85,6 @@ def no_sharing_gives_the_same_file_for_more_steps():
 @sentence
 def no_sharing_on_three_ranks_gives_the_same_file():
     same_on(3, "--no-sharing")
-
-
-@sentence
-def instruments_give_the_same_file_on_any_number_of_ranks():
-    text = sweep_text(measure="all", tokens="[0, 2Ki]", variety="[2]", seed=1)
-    alone = run_sweep(FOLDER, "instruments", text)
-    for ranks in (1, 2, 3, 5):
-        expect_equal(alone, run_sweep(FOLDER, f"instruments {ranks}", text, ranks=ranks))
-    assert dimensions(alone, "second_restored_lm_loss") == ["size", "tokens", "variety", "pair", "seed", "restored"]
-    assert dimensions(alone, "pretrained_zero_shot_accuracy") == ["size", "tokens", "variety", "seed", "prompt"]
-    assert dimensions(alone, "second_layer_gradient_cosine_start_first")[-1] == "layer"
-    for name in ("second_noise_loss", "second_gradient_cosine_pretrained_first", "second_lost_items_first"):
-        assert numpy.isfinite(variable(alone, name)).all(), name
-    with h5py.File(alone, "r") as file:
-        assert "first_lost_items" not in file and "second_lost_items_second" not in file
-        assert list(file["restored"]) == [0, 1, 2, 3] and list(file["prompt"].asstr()) == ["tense", "subject_number"]
 
 
 if __name__ == "__main__":
