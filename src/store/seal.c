@@ -47,10 +47,13 @@ static int read_at(int descriptor, void *bytes, size_t count, uint64_t place)
     return 0;
 }
 
+/* Of a file of so many bytes no more is read at once. */
+static size_t read_at_once(uint64_t length) { return length < READ_BYTES ? (size_t)length : READ_BYTES; }
+
 static int hash_range(int descriptor, struct hasher *hasher, char *bytes, uint64_t start, uint64_t end)
 {
     for (uint64_t place = start; place < end;) {
-        size_t count = end - place < READ_BYTES ? (size_t)(end - place) : READ_BYTES;
+        size_t count = read_at_once(end - place);
         TRY(read_at(descriptor, bytes, count, place));
         hasher_add_hash(hasher, "bytes", hash_bytes(bytes, count));
         place += count;
@@ -63,7 +66,7 @@ static int hash_rest(int descriptor, const struct seal *seal, uint64_t length, s
 {
     struct hasher hasher;
     uint64_t place = 0;
-    char *bytes = memory_allocate(READ_BYTES);
+    char *bytes = memory_allocate(read_at_once(length));
     int status = 0;
     hasher_init(&hasher, "rest");
     for (int s = 0; s < seal->stretches && status == 0; s++) {
@@ -190,11 +193,11 @@ static int find_block(int descriptor, const char *path, uint64_t size, struct bl
                       struct error *err)
 {
     enum { OVERLAP = sizeof(struct block) - 1 };
-    char *bytes = memory_allocate(READ_BYTES + OVERLAP);
+    char *bytes = memory_allocate(read_at_once(size) + OVERLAP);
     int status = 0;
     *found = false;
     for (uint64_t end = size; end > 0 && !*found;) {
-        uint64_t start = end > READ_BYTES ? end - READ_BYTES : 0;
+        uint64_t start = end - read_at_once(end);
         uint64_t stop = end + OVERLAP < size ? end + OVERLAP : size;
         if (read_at(descriptor, bytes, (size_t)(stop - start), start) != 0) TRY_DONE(unread(path, err));
         *found = find_in(bytes, (size_t)(stop - start), start, block);
