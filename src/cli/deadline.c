@@ -5,8 +5,7 @@
 
 /* What is left of a job after the run: ranks leave, mpirun ends, the script puts the job back into the queue. */
 static const double WAY_OUT = 15, WAY_OUT_SHARE = 0.05; /* seconds; of the time left, for short jobs */
-static const double LAST_SHARE =
-    1.0 / 3; /* of that, when ranks that have not come back are left: a drain may be late */
+static const double LAST_SHARE = 1.0 / 3;               /* of that: then ranks that have not come back are left */
 /* Nobody ends a run at a limit of its own: what takes long may end first, in as much time again, or so much. */
 static const double OVERTIME = 600; /* seconds */
 

@@ -39,10 +39,10 @@ static bool name_ranks(const struct coordinator *c, char *text, size_t size)
 }
 
 /* A job whose ranks did nothing but hang would come back as it is for ever: that is no reason to go on. */
-static enum error_kind what_to_tell(const struct coordinator *c)
+static enum error_kind what_to_tell(const struct coordinator *c, bool insisted)
 {
     if (c->failure.kind != ERROR_NONE) return c->failure.kind;
-    return c->insisted || c->ended > 0 || c->account.steps_executed > 0 ? ERROR_STOPPED : ERROR_OUTSIDE;
+    return insisted || c->ended > 0 || c->account.steps_executed > 0 ? ERROR_STOPPED : ERROR_OUTSIDE;
 }
 
 static void write_account(struct coordinator *c)
@@ -55,10 +55,10 @@ static void write_account(struct coordinator *c)
 }
 
 /* As a run that was killed, except that it says why, and whether to go on.  First the words: writing may hang. */
-static void leave(struct coordinator *c, const char *ranks)
+static void leave(struct coordinator *c, bool insisted, const char *ranks)
 {
-    const char *why = c->insisted ? "told to stop once more" : "the time is over";
-    enum error_kind kind = what_to_tell(c);
+    const char *why = insisted ? "told to stop once more" : "the time is over";
+    enum error_kind kind = what_to_tell(c, insisted);
     log_line(LOG_ERROR, "%s, and %s did not come back: the run ends without; what is committed is saved", why, ranks);
     log_line(LOG_ERROR, "%d of %d stages are done; %s", ledger_counts(c->ledger).done, c->plan->stages,
              kind == ERROR_OUTSIDE ? "nothing was done in this run: look at that stage, or its host"
@@ -77,9 +77,9 @@ void leave_when_overdue(struct coordinator *c)
     if (c->self || !c->draining || waited < LEAST_WAIT) return;
     bool over = limit > 0 && now - c->called >= limit, due = over || waited >= TOLD_AFTER;
     bool last = c->options->last_moment > 0 && now - c->called >= c->options->last_moment;
-    c->insisted = c->overdue_told && drain_insisted(c);
-    if (!(last || c->insisted || (due && !c->overdue_told)) || !name_ranks(c, ranks, sizeof ranks)) return;
-    if (last || c->insisted) leave(c, ranks);
+    bool insisted = c->overdue_told && drain_insisted(c);
+    if (!(last || insisted || (due && !c->overdue_told)) || !name_ranks(c, ranks, sizeof ranks)) return;
+    if (last || insisted) leave(c, insisted, ranks);
     log_line(LOG_NOTE, "waiting for %s; another SIGUSR1 ends the run without", ranks);
     drain_insisted(c); /* what came before was no answer */
     c->overdue_told = true;

@@ -259,7 +259,6 @@ struct coordinator {
     bool asked;                /* somebody wanted the drain, not the limit */
     bool stopping;             /* no stage runs, and all were told to stop */
     bool overdue_told;         /* who is waited for, that does not come back */
-    bool insisted;             /* somebody who was told wanted the end all the same */
     bool any_observed;
     int ended;            /* stages, in this run */
     struct error failure; /* kind ERROR_NONE: none */
