@@ -10,11 +10,8 @@
 
 # First of all: a signal that nobody heeds ends the script.  What comes before there is a run is a hint that it does not
 # need: it asks PBS itself when the job ends.
-run='' terminated='' SECONDS=0
-pass_on() {
-    signalled=yes
-    if [ -n "$run" ]; then kill -USR1 "$run" 2>/dev/null; fi
-}
+terminated='' SECONDS=0
+pass_on() { :; }
 trap pass_on USR1
 trap 'terminated=${terminated:-$SECONDS}; pass_on' TERM
 
@@ -29,6 +26,8 @@ end=120 # seconds before the end of the walltime in which TERM is taken for the 
 cd "$PBS_O_WORKDIR" || exit 2
 if [ -e "$checkout/hpc/env/site.sh" ]; then source "$checkout/hpc/env/site.sh"; fi
 export HDF5_USE_FILE_LOCKING=BEST_EFFORT OPENBLAS_NUM_THREADS=1
+
+source "$checkout/hpc/in_job.sh" || exit 2 # from here on pass_on does so
 
 say() { printf '%(%F %T)T pbs.sh: %s\n' -1 "$*"; }
 
@@ -80,16 +79,8 @@ submit_again() {
 # Asked now, since after TERM a job may have ten seconds to live.
 left=$(ask_left) asked=$SECONDS
 
-# bash heeds signals between commands only: the run goes into the background, and is waited for.
-"$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \
-    "$checkout/build/palimpsest" run "$sweep" -o "$results" &
-run=$!
-signalled=yes
-while [ -n "$signalled" ]; do
-    signalled=''
-    wait "$run"
-    status=$?
-done
+run_to_end "$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \
+    "$checkout/build/palimpsest" run "$sweep" -o "$results"
 
 case $status in
 0) say "the sweep is finished: $results" ;;

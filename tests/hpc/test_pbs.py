@@ -3,6 +3,7 @@
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from fake_run import ROOT, Scene, finish
 from sentences import run_sentences, sentence
@@ -16,11 +17,14 @@ class Job(Scene):
     """The script as a user edits it, beside the sweep; PBS_O_WORKDIR is that folder."""
 
     qstat = QSTAT % "100:00:00"
+    slow = ""  # lines of shell at the beginning of restart
 
     def submit(self, **environment):
         checkout = self.folder / "checkout"
         (checkout / "build").mkdir(parents=True)
         shutil.copytree(ROOT / "hpc", checkout / "hpc")
+        restart = checkout / "hpc" / "restart"
+        restart.write_text(restart.read_text().replace("set -u\n", f"{self.slow}set -u\n", 1))
         self.program.rename(checkout / "build" / "palimpsest")
         for name in ("ends", "pending", "runs"):
             (checkout / "build" / name).symlink_to(self.folder / name)
@@ -67,18 +71,24 @@ def what_failed_is_not_submitted_again():
             assert status == end and len(job.calls) == 1, (status, job.calls)
 
 
-def terminated(qstat):
-    """Output and calls of a job that PBS sends TERM once its run has started."""
+def signalled(number, begun, qstat=QSTAT % "00:01:59", slow=""):
+    """Output and calls of a job that is sent a signal when begun(job) holds."""
     with Job("trap 'exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as job:
-        job.qstat = qstat
+        job.qstat, job.slow = qstat, slow
         process = job.submit()
         limit = time.monotonic() + 30
-        while job.runs == 0 and time.monotonic() < limit:
+        while not begun(job) and time.monotonic() < limit:
             time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         status, out = finish(process)
-        assert status == 75, out
+        assert status == 75 and job.runs == 1, (status, out)
         return out, job.calls[1:]
+
+
+def terminated(qstats):
+    """Output and calls of jobs, one for each qstat, that PBS sends TERM once their runs have started.  They wait: together."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda qstat: signalled(signal.SIGTERM, lambda job: job.runs > 0, qstat), qstats))
 
 
 AGAIN = ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"]
@@ -86,34 +96,39 @@ AGAIN = ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"]
 
 @sentence
 def a_term_near_the_end_of_the_walltime_reaches_the_run_as_usr1_and_it_submits_itself_again():
-    for walltime in ("00:01:59", "00:00:00"):
-        out, calls = terminated(QSTAT % walltime)
-        assert calls == AGAIN and "taken for" not in out and "cancelled" not in out, (walltime, calls, out)
+    for out, calls in terminated([QSTAT % walltime for walltime in ("00:01:59", "00:00:00")]):
+        assert calls == AGAIN and "taken for" not in out and "cancelled" not in out, (calls, out)
+
+
+@sentence
+def a_signal_that_comes_before_restart_heeds_it_does_not_end_it_but_reaches_the_run():
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        out, calls = signalled(number, lambda job: (job.folder / "begun").exists(), slow="touch begun\nsleep 1.5\n")
+        assert calls == AGAIN and "goes on" in out, (number, calls, out)
 
 
 @sentence
 def a_term_long_before_the_end_of_the_walltime_is_a_qdel_and_it_does_not_submit_itself_again():
-    for walltime, left in (("12:08:09", 728), ("120:00:30", 7200), ("00:02:30", 2)):
-        out, calls = terminated(QSTAT % walltime)
+    cases = {"12:08:09": 728, "120:00:30": 7200, "00:02:30": 2}
+    ends = terminated([QSTAT % walltime for walltime in cases])
+    for (walltime, left), (out, calls) in zip(cases.items(), ends, strict=True):
         assert not calls and f"cancelled, with {left} min of its walltime left" in out, (walltime, calls, out)
 
 
 @sentence
 def what_a_prologue_took_counts_and_a_job_without_walltime_has_no_end():
     began = time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(time.time() - 3590))
-    out, calls = terminated(QSTAT % f"01:01:00\\n    stime = {began}")
-    assert calls == AGAIN and "cancelled" not in out, (calls, out)
-    out, calls = terminated(QSTAT % f"02:00:30\\n    stime = {began}")
-    assert not calls and "cancelled, with 60 min of its walltime left" in out, (calls, out)
-    out, calls = terminated((QSTAT % "").replace("    Resource_List.walltime = ", "    a = b"))
-    assert not calls and "cancelled; what was saved is kept" in out, (calls, out)
+    near, far, unlimited = terminated([QSTAT % f"01:01:00\\n    stime = {began}", QSTAT % f"02:00:30\\n    stime = {began}",
+                                       (QSTAT % "").replace("    Resource_List.walltime = ", "    a = b")])
+    assert near[1] == AGAIN and "cancelled" not in near[0], near
+    assert not far[1] and "cancelled, with 60 min of its walltime left" in far[0], far
+    assert not unlimited[1] and "cancelled; what was saved is kept" in unlimited[0], unlimited
 
 
 @sentence
 def a_term_with_a_walltime_that_is_not_known_counts_as_its_end_and_that_is_said():
-    for qstat in ("#!/bin/bash\nexit 1\n", QSTAT % "unlimited", "#!/bin/bash\nsleep 60\n"):
-        out, calls = terminated(qstat)
-        assert calls == AGAIN and "did not tell the walltime: taken for its end" in out, (qstat, calls, out)
+    for out, calls in terminated(["#!/bin/bash\nexit 1\n", QSTAT % "unlimited", "#!/bin/bash\nsleep 60\n"]):
+        assert calls == AGAIN and "did not tell the walltime: taken for its end" in out, (calls, out)
 
 
 if __name__ == "__main__":

@@ -164,15 +164,24 @@ def a_signal_reaches_the_run_once_it_can_hear_and_ends_with_75():
             assert any(f"heard after {seconds}" in out for seconds in (4, 5, 6)), out
 
 
-@sentence
-def a_signal_before_the_first_run_is_heard_as_well():
-    with Scene("exit 0") as scene:
+def signalled_before_the_first_run(number):
+    """Exit status, runs and output."""
+    with Scene("trap 'echo heard after $SECONDS; exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as scene:
         (scene.folder / "slow").touch()  # what the restart asks before it starts anything
         process = restarted(scene)
         time.sleep(1)
-        process.send_signal(signal.SIGUSR1)
+        process.send_signal(number)
         status, out = finish(process)
-        assert status == 75 and scene.runs == 0 and "between two runs" in out, (status, out)
+        return status, scene.runs, out
+
+
+@sentence
+def before_the_first_run_a_term_is_heard_by_restart_and_a_usr1_by_the_run_once_it_can():
+    status, runs, out = signalled_before_the_first_run(signal.SIGTERM)
+    assert (status, runs) == (75, 0) and "between two runs" in out, (status, runs, out)
+    status, runs, out = signalled_before_the_first_run(signal.SIGUSR1)
+    assert (status, runs) == (75, 1), (status, runs, out)
+    assert any(f"heard after {seconds}" in out for seconds in (4, 5, 6)), out
 
 
 @sentence
