@@ -8,12 +8,11 @@
 #PBS -r n
 # Torque: instead of select, -l nodes=1:ppn=64
 
-# First of all: a signal that nobody heeds ends the script.  What comes before there is a run is a hint that it does not
-# need: it asks PBS itself when the job ends.
+# First of all: a signal that nobody heeds ends the script.
 terminated='' SECONDS=0
-pass_on() { :; }
-trap pass_on USR1
-trap 'terminated=${terminated:-$SECONDS}; pass_on' TERM
+pass_on() { early=$1; } # until in_job.sh is read: kept for the run
+trap 'pass_on USR1' USR1
+trap 'terminated=${terminated:-$SECONDS}; pass_on TERM' TERM
 
 # Edit these three lines.
 checkout=$HOME/palimpsest
@@ -27,7 +26,7 @@ cd "$PBS_O_WORKDIR" || exit 2
 if [ -e "$checkout/hpc/env/site.sh" ]; then source "$checkout/hpc/env/site.sh"; fi
 export HDF5_USE_FILE_LOCKING=BEST_EFFORT OPENBLAS_NUM_THREADS=1
 
-source "$checkout/hpc/in_job.sh" || exit 2 # from here on pass_on does so
+source "$checkout/hpc/in_job.sh" || exit 2
 
 say() { printf '%(%F %T)T pbs.sh: %s\n' -1 "$*"; }
 

@@ -15,7 +15,7 @@ PALIMPSEST = """\
 #!/bin/bash
 cd "$(dirname "$0")"
 if [ "$1" = status ]; then
-    if [ -e slow ]; then sleep 2; fi
+    if [ -e slow ]; then touch asked; sleep 3; fi
     if ! [ -e pending ]; then echo "palimpsest: results.h5: not there" >&2; exit 3; fi
     printf '{\\n  "stages": 9,\\n  "by_status": {\\n    "pending": %s,\\n    "running": 0,\\n    "done": %s\\n  }\\n}\\n' \
         "$(cat pending)" "$(cat done 2>/dev/null || echo 0)"

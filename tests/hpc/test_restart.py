@@ -169,7 +169,9 @@ def signalled_before_the_first_run(number):
     with Scene("trap 'echo heard after $SECONDS; exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as scene:
         (scene.folder / "slow").touch()  # what the restart asks before it starts anything
         process = restarted(scene)
-        time.sleep(1)
+        limit = time.monotonic() + 30
+        while not (scene.folder / "asked").exists() and time.monotonic() < limit:
+            time.sleep(0.01)
         process.send_signal(number)
         status, out = finish(process)
         return status, scene.runs, out
@@ -182,6 +184,14 @@ def before_the_first_run_a_term_is_heard_by_restart_and_a_usr1_by_the_run_once_i
     status, runs, out = signalled_before_the_first_run(signal.SIGUSR1)
     assert (status, runs) == (75, 1), (status, runs, out)
     assert any(f"heard after {seconds}" in out for seconds in (4, 5, 6)), out
+
+
+@sentence
+def a_run_that_stops_in_time_just_as_a_signal_comes_ends_with_75():
+    for _ in range(3):  # every other time bash forgets the status
+        with Scene("sleep 0.2; kill -USR1 $PPID; exit 75", "exit 0") as scene:
+            status, out = finish(restarted(scene, "--alone", "0"))
+            assert (status, scene.runs) == (75, 1), (status, scene.runs, out)
 
 
 @sentence
@@ -257,4 +267,4 @@ def the_program_and_the_results_are_found_in_any_command():
 
 
 if __name__ == "__main__":
-    run_sentences()
+    run_sentences(at_once=4)

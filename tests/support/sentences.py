@@ -3,6 +3,7 @@
 import sys
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 
 _sentences = []
@@ -18,23 +19,35 @@ def sentence(function):
     return function
 
 
-def run_sentences():
-    """Calls every @sentence in the order of the file; exits 1 when one failed.  For the bottom of a test script."""
-    outcomes = {"OK": 0, "FAILED": 0, "SKIPPED": 0}
-    for function in _sentences:
-        name = function.__name__
-        print(f"[ RUN      ] {name}", flush=True)
-        began = time.monotonic()
-        try:
-            function()
-            outcome = "OK"
-        except Skipped as reason:
-            print(f"skipped: {reason}")
-            outcome = "SKIPPED"
-        except Exception:  # any failure of one sentence leaves the others to run
-            traceback.print_exc(file=sys.stdout)
-            outcome = "FAILED"
-        outcomes[outcome] += 1
-        print(f"[ {outcome:>8} ] {name} ({time.monotonic() - began:.1f} s)", flush=True)
-    print(f"{outcomes['OK']} of {len(_sentences)} passed")
-    sys.exit(1 if outcomes["FAILED"] or not _sentences else 0)
+def _say(line):
+    print(line + "\n", end="", flush=True)  # in one piece, between those of other threads
+
+
+def run_sentence(function):
+    """What became of it: OK, FAILED or SKIPPED."""
+    name = function.__name__
+    _say(f"[ RUN      ] {name}")
+    began = time.monotonic()
+    try:
+        function()
+        outcome = "OK"
+    except Skipped as reason:
+        _say(f"skipped: {reason}")
+        outcome = "SKIPPED"
+    except Exception:  # any failure of one sentence leaves the others to run
+        _say(traceback.format_exc())
+        outcome = "FAILED"
+    _say(f"[ {outcome:>8} ] {name} ({time.monotonic() - began:.1f} s)")
+    return outcome
+
+
+def run_sentences(at_once=1):
+    """Calls every @sentence in the order of the file, or so many of them at a time: those that mostly wait.  Exits 1 when
+    one failed.  For the bottom of a test script."""
+    if at_once == 1:
+        outcomes = [run_sentence(function) for function in _sentences]
+    else:
+        with ThreadPoolExecutor(at_once) as pool:
+            outcomes = list(pool.map(run_sentence, _sentences))
+    print(f"{outcomes.count('OK')} of {len(outcomes)} passed")
+    sys.exit(1 if "FAILED" in outcomes or not outcomes else 0)
