@@ -82,7 +82,8 @@ static void slurm_time(const char *id, struct batch_time *time)
     }
 }
 
-/* Seconds since 1970, by the clock of the batch system. */
+/* Seconds since 1970, by the clock of the batch system.  A moment that is past says nothing: a shell may have kept the
+ * variable from a job that is over. */
 static bool end_time(const char *text, struct batch_time *known)
 {
     char *end;
@@ -90,7 +91,7 @@ static bool end_time(const char *text, struct batch_time *known)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     known->left = (double)at - (double)now.tv_sec - 1e-9 * (double)now.tv_nsec;
-    if (end == text || *end || at <= 0 || fabs(known->left) > 10 * 366 * 86400.0) return false;
+    if (end == text || *end || known->left <= 0 || known->left > 10 * 366 * 86400.0) return false;
     known->kind = TIME_LEFT;
     snprintf(known->source, sizeof known->source, "SLURM_JOB_END_TIME");
     return true;
@@ -191,6 +192,10 @@ void batch_time_left(struct batch_time *time)
         slurm_time(slurm, time);
     else if (pbs && pbs[0])
         pbs_time(pbs, time);
+    else if (end && end[0]) {
+        time->kind = TIME_UNKNOWN;
+        snprintf(time->source, sizeof time->source, "SLURM_JOB_END_TIME is \"%.64s\", which is no moment to come", end);
+    }
 }
 
 bool batch_job_ended(const char *job)

@@ -163,7 +163,7 @@ const char *launched_rank(void); /* what a launcher of MPI has left in the envir
 bool first_process(void);
 struct batch_time {
     enum { TIME_NONE, TIME_LEFT, TIME_UNLIMITED, TIME_UNKNOWN } kind; /* TIME_NONE: not in a batch job */
-    double left;      /* seconds, for TIME_LEFT; negative when the job's time is over */
+    double left;      /* seconds, for TIME_LEFT; not above 0 when the job's time is over */
     char source[256]; /* for people: who says so; for TIME_UNKNOWN: what was said instead */
 };
 void batch_time_left(struct batch_time *time);

@@ -142,13 +142,17 @@ static void an_end_time_in_the_environment_needs_no_question(void **context)
     batch_time_left(&left);
     assert_true(left.kind == TIME_LEFT && fabs(left.left - 600) < 2);
     assert_string_equal(left.source, "SLURM_JOB_END_TIME");
-    static const char *const wrong[] = {"", "soon", "12x", "-5", "0", "99999999999999999999"};
+    static const char *const wrong[] = {"", "soon", "12x", "-5", "0", "99999999999999999999", "1700000000"};
     for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++) {
         setenv("SLURM_JOB_END_TIME", wrong[w], 1);
         batch_time_left(&left);
         assert_true(left.kind == TIME_LEFT && left.left == 60);
     }
     unsetenv("SLURM_JOB_ID");
+    batch_time_left(&left);
+    assert_int_equal(left.kind, TIME_UNKNOWN);
+    assert_string_equal(left.source, "SLURM_JOB_END_TIME is \"1700000000\", which is no moment to come");
+    unsetenv("SLURM_JOB_END_TIME");
 }
 
 static void outside_of_a_job_nobody_is_asked(void **context)
