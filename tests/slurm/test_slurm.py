@@ -79,11 +79,20 @@ def wait_for(condition, what, log=None, seconds=60):
         time.sleep(0.2)
 
 
+ENDS = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+
+
 def wait_for_success(job, log, seconds):
-    """Until the job has ended, for good or not: one that failed is not waited for."""
-    wait_for(lambda: hurry(job) not in ("PENDING", "RUNNING", "COMPLETING"), "the job is over", log, seconds)
-    facts = CLUSTER.facts(job)
-    assert facts.get("JobState") == "COMPLETED" and facts["ExitCode"] == "0:0", (facts, text_of(log))
+    """What is known of the job once it has ended, for good or not: one that failed is not waited for."""
+    facts = {}
+
+    def over():
+        hurry(job)
+        facts.update(CLUSTER.facts(job))  # Slurm forgets it soon
+        return facts.get("JobState") in ENDS
+
+    wait_for(over, "the job is over", log, seconds)
+    assert facts["JobState"] == "COMPLETED" and facts["ExitCode"] == "0:0", (facts, text_of(log))
     return facts
 
 
@@ -125,14 +134,14 @@ def a_job_of_one_minute_stops_in_time_is_requeued_finishes_and_equals_an_undistu
     sweep.write_text(fitted(SECONDS))
     alone = start("run", sweep, "-o", undisturbed, log=subprocess.DEVNULL)  # on the other core
     try:
-        job, log = submit(sweep, results, "--time=1")
+        job, log = submit(sweep, results, "--time=1", "--signal=B:USR1@20")
         wait_for(lambda: "(squeue, for Slurm job" in text_of(log), "the end is asked for", log)
         asked = re.search(r"the job ends in (?:(\d) min )?([\d.]+) s \(squeue, for Slurm job " + job + r"\)", text_of(log))
         assert asked and 45 <= 60 * int(asked[1] or 0) + float(asked[2]) <= 60, text_of(log)
         wait_for(lambda: int(CLUSTER.facts(job).get("Restarts", 0)) >= 1, "the job is requeued", log, 80)
         first = text_of(log)
         assert "the time limit is reached" in first and "goes back into the queue" in first, first
-        assert "SIGUSR1 came early" in first, first  # --signal=B:USR1@120 of a job of 60 s
+        assert "SIGUSR1 came early" in first, first  # 20 s before the end of the job, or earlier
         assert "DUE TO TIME LIMIT" not in first, first
         assert 0 < found(status_of(results), "done") < found(status_of(results), "stages")
         facts = wait_for_success(job, log, 6 * SECONDS)  # other work may take most of its core
