@@ -10,9 +10,10 @@
 
 # First of all: a signal that nobody heeds ends the script.
 terminated='' SECONDS=0
-pass_on() { early=$1; } # until in_job.sh is read: kept for the run
+pass_on() { pending+="$1 "; } # until in_job.sh is read, which keeps it for the run
 trap 'pass_on USR1' USR1
 trap 'terminated=${terminated:-$SECONDS}; pass_on TERM' TERM
+trap 'pass_on TERM' INT
 
 # Edit these three lines.
 checkout=$HOME/palimpsest
@@ -26,9 +27,12 @@ cd "$PBS_O_WORKDIR" || exit 2
 if [ -e "$checkout/hpc/env/site.sh" ]; then source "$checkout/hpc/env/site.sh"; fi
 export HDF5_USE_FILE_LOCKING=BEST_EFFORT OPENBLAS_NUM_THREADS=1
 
-source "$checkout/hpc/in_job.sh" || exit 2
-
 say() { printf '%(%F %T)T pbs.sh: %s\n' -1 "$*"; }
+
+if ! source "$checkout/hpc/in_job.sh"; then
+    say "checkout=$checkout is not the folder of palimpsest's sources: edit that line"
+    exit 2
+fi
 
 # What is left of the job, in seconds; "unlimited" where PBS sets it no end; nothing when it does not tell.
 ask_left() {
@@ -78,7 +82,7 @@ submit_again() {
 # Asked now, since after TERM a job may have ten seconds to live.
 left=$(ask_left) asked=$SECONDS
 
-run_to_end "$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \
+run_to_end "$checkout/hpc/restart" mpirun -n $(($(wc -l <"${PBS_NODEFILE:?is not set: submit it with qsub}") + 1)) --oversubscribe \
     "$checkout/build/palimpsest" run "$sweep" -o "$results"
 
 case $status in

@@ -183,6 +183,8 @@ def a_job_that_is_cancelled_does_not_come_back():
     job, log = submit(sweep, results, "--time=5")
     wait_for(lambda: results.exists() and found(status_of(results), "done") > 0, "stages are done", log)
     time.sleep(6)  # until the restart passes signals on at once
+    CLUSTER.ask("scancel", "--signal=USR1", "--batch", job)
+    wait_for(lambda: "SIGUSR1 came early" in text_of(log), "the warning is heard", log)
     CLUSTER.ask("scancel", job)
     over = ("CANCELLED", None)  # or forgotten
     wait_for(lambda: state(job) in (*over, "PENDING"), "the job is over", log)
