@@ -82,7 +82,8 @@ submit_again() {
 # Asked now, since after TERM a job may have ten seconds to live.
 left=$(ask_left) asked=$SECONDS
 
-run_to_end "$checkout/hpc/restart" mpirun -n $(($(wc -l <"${PBS_NODEFILE:?is not set: submit it with qsub}") + 1)) --oversubscribe \
+: "${PBS_NODEFILE:?is not set: submit it with qsub}"
+run_to_end "$checkout/hpc/restart" mpirun -n $(($(wc -l <"$PBS_NODEFILE") + 1)) --oversubscribe \
     "$checkout/build/palimpsest" run "$sweep" -o "$results"
 
 case $status in

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(sys.argv[1]).absolute()
@@ -61,6 +62,13 @@ class Scene:
         path.write_text(text)
         path.chmod(0o755)
         return path
+
+
+def wait_for(condition, seconds=30):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.01)
 
 
 def finish(process, seconds=40):

@@ -3,9 +3,8 @@
 import shutil
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 
-from fake_run import ROOT, Scene, finish
+from fake_run import ROOT, Scene, finish, wait_for
 from sentences import run_sentences, sentence
 
 MPIRUN = '#!/bin/bash\necho "mpirun $*" >>calls\nwhile [[ $1 != *palimpsest ]]; do shift; done\nexec "$@"\n'
@@ -35,8 +34,9 @@ class Job(Scene):
         (self.folder / "nodes").write_text("a\na\nb\nb\n")
         text = (ROOT / "hpc" / "pbs.sh").read_text().replace("checkout=$HOME/palimpsest", f"checkout='{checkout}'")
         path = f"{self.folder}/bin:/usr/bin:/bin"
-        return self.start(self.script("pbs.sh", text), PATH=path, PBS_O_WORKDIR=str(self.folder),
-                          PBS_NODEFILE=str(self.folder / "nodes"), PBS_JOBID="17.head", **environment)
+        environment = {"PBS_NODEFILE": str(self.folder / "nodes"), **environment}
+        return self.start(self.script("pbs.sh", text), PATH=path, PBS_O_WORKDIR=str(self.folder), PBS_JOBID="17.head",
+                          **environment)
 
     @property
     def calls(self):
@@ -51,6 +51,13 @@ def it_runs_one_rank_more_than_slots_and_ends_when_the_sweep_is_finished():
         assert status == 0 and "the sweep is finished: results.h5" in out, out
         assert len(job.calls) == 1 and job.calls[0].startswith("mpirun -n 5 --oversubscribe"), job.calls
         assert job.calls[0].endswith("palimpsest run sweep.yaml -o results.h5"), job.calls
+
+
+@sentence
+def outside_of_a_job_it_starts_nothing():
+    with Job("exit 0") as job:
+        status, out = finish(job.submit(PBS_NODEFILE=""))
+        assert status != 0 and "PBS_NODEFILE: is not set" in out and job.runs == 0, (status, out)
 
 
 @sentence
@@ -77,21 +84,18 @@ def signalled(number, begun, qstat=QSTAT % "00:01:59", slow=""):
     with Job("trap 'exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as job:
         job.qstat, job.slow = qstat, slow
         process = job.submit()
-        limit = time.monotonic() + 30
-        while not begun(job) and time.monotonic() < limit:
-            time.sleep(0.02)
+        wait_for(lambda: begun(job))
         process.send_signal(number)
         status, out = finish(process)
         assert status == 75, (status, out)
         return out, job.calls[job.runs:], job.runs
 
 
-def terminated(qstats):
-    """Output and calls to qsub of jobs, one for each qstat, that PBS sends TERM once their runs have started.  They wait: together."""
-    with ThreadPoolExecutor() as pool:
-        ends = list(pool.map(lambda qstat: signalled(signal.SIGTERM, lambda job: job.runs > 0, qstat), qstats))
-    assert all(runs == 1 for _, _, runs in ends), ends
-    return [(out, calls) for out, calls, _ in ends]
+def terminated(qstat):
+    """Output and calls to qsub of a job that PBS sends TERM once its run has started."""
+    out, calls, runs = signalled(signal.SIGTERM, lambda job: job.runs > 0, qstat)
+    assert runs == 1, (runs, out)
+    return out, calls
 
 
 AGAIN = ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"]
@@ -99,8 +103,9 @@ AGAIN = ["qsub -v PALIMPSEST_SUBMITS=1 pbs.sh"]
 
 @sentence
 def a_term_near_the_end_of_the_walltime_reaches_the_run_as_usr1_and_it_submits_itself_again():
-    for out, calls in terminated([QSTAT % walltime for walltime in ("00:01:59", "00:00:00")]):
-        assert calls == AGAIN and "taken for" not in out and "cancelled" not in out, (calls, out)
+    for walltime in ("00:01:59", "00:00:00"):
+        out, calls = terminated(QSTAT % walltime)
+        assert calls == AGAIN and "taken for" not in out and "cancelled" not in out, (walltime, calls, out)
 
 
 @sentence
@@ -112,17 +117,17 @@ def a_signal_that_comes_before_restart_heeds_it_does_not_end_it():
 
 @sentence
 def a_term_long_before_the_end_of_the_walltime_is_a_qdel_and_it_does_not_submit_itself_again():
-    cases = {"12:08:50": 728, "120:00:30": 7200, "00:02:30": 2}
-    ends = terminated([QSTAT % walltime for walltime in cases])
-    for (walltime, left), (out, calls) in zip(cases.items(), ends, strict=True):
+    for walltime, left in (("12:08:50", 728), ("120:00:30", 7200), ("00:02:30", 2)):
+        out, calls = terminated(QSTAT % walltime)
         assert not calls and f"cancelled, with {left} min of its walltime left" in out, (walltime, calls, out)
 
 
 @sentence
 def what_a_prologue_took_counts_and_a_job_without_walltime_has_no_end():
     began = time.strftime("%a %b %d %H:%M:%S %Y", time.localtime(time.time() - 3590))
-    near, far, unlimited = terminated([QSTAT % f"01:01:00\\n    stime = {began}", QSTAT % f"02:00:30\\n    stime = {began}",
-                                       (QSTAT % "").replace("    Resource_List.walltime = ", "    a = b")])
+    near = terminated(QSTAT % f"01:01:00\\n    stime = {began}")
+    far = terminated(QSTAT % f"02:00:30\\n    stime = {began}")
+    unlimited = terminated((QSTAT % "").replace("    Resource_List.walltime = ", "    a = b"))
     assert near[1] == AGAIN and "cancelled" not in near[0], near
     assert not far[1] and "cancelled, with 60 min of its walltime left" in far[0], far
     assert not unlimited[1] and "cancelled; what was saved is kept" in unlimited[0], unlimited
@@ -130,8 +135,9 @@ def what_a_prologue_took_counts_and_a_job_without_walltime_has_no_end():
 
 @sentence
 def a_term_with_a_walltime_that_is_not_known_counts_as_its_end_and_that_is_said():
-    for out, calls in terminated(["#!/bin/bash\nexit 1\n", QSTAT % "unlimited", "#!/bin/bash\nsleep 60\n"]):
-        assert calls == AGAIN and "did not tell the walltime: taken for its end" in out, (calls, out)
+    for qstat in ("#!/bin/bash\nexit 1\n", QSTAT % "unlimited", "#!/bin/bash\nsleep 60\n"):
+        out, calls = terminated(qstat)
+        assert calls == AGAIN and "did not tell the walltime: taken for its end" in out, (qstat, calls, out)
 
 
 if __name__ == "__main__":
