@@ -1,6 +1,5 @@
 /* What the batch system knows: how long this job may run, and whether another one is over.  Asked before MPI_Init, by
  * one process of the run. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -4,7 +4,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from fake_run import ROOT, Scene, finish
+from fake_run import ROOT, Scene, finish, wait_for
 from sentences import run_sentences, sentence
 
 SCRIPT = f"""\
@@ -36,9 +36,7 @@ def heard(numbers, when, slow="", before="", command="./counts"):
         scene.script("counts", COUNTS % slow)
         job = scene.script("job", f'{SCRIPT}{before}\nrun_to_end {command}\necho "status $status"\n')
         process = scene.start(job)
-        limit = time.monotonic() + 30
-        while not (scene.folder / when).exists() and time.monotonic() < limit:
-            time.sleep(0.01)
+        wait_for((scene.folder / when).exists)
         for number in numbers:
             process.send_signal(number)
             time.sleep(1)  # bash hears two within one `sleep 0.1` as one
@@ -100,8 +98,7 @@ def nor_do_many_signals_around_its_end_change_the_status():
         job = scene.script("job", f"{SCRIPT}run_to_end {run}\nexit \"$status\"\n")
         for trial in range(12):
             process = scene.start(job)
-            while not (scene.folder / "ready").exists() and process.poll() is None:
-                time.sleep(0.005)
+            wait_for((scene.folder / "ready").exists)
             (scene.folder / "ready").unlink()
             for number in (signal.SIGUSR1, signal.SIGTERM) * 10:
                 process.send_signal(number)

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from fake_run import ROOT, Scene, finish
+from fake_run import ROOT, Scene, finish, wait_for
 from sentences import run_sentences, sentence
 
 RESTART = ROOT / "hpc" / "restart"
@@ -18,9 +18,7 @@ def restarted(scene, *options, command=()):
 
 def wait_for_run(scene):
     """Until the run has begun, and half a second in which the restart comes to listen for signals."""
-    end = time.monotonic() + 20
-    while scene.runs == 0 and time.monotonic() < end:
-        time.sleep(0.05)
+    wait_for(lambda: scene.runs > 0)
     time.sleep(0.5)
 
 
@@ -169,9 +167,7 @@ def signalled_before_the_first_run(number):
     with Scene("trap 'echo heard after $SECONDS; exit 75' USR1; for i in $(seq 200); do sleep 0.1; done; exit 9") as scene:
         (scene.folder / "slow").touch()  # what the restart asks before it starts anything
         process = restarted(scene)
-        limit = time.monotonic() + 30
-        while not (scene.folder / "asked").exists() and time.monotonic() < limit:
-            time.sleep(0.01)
+        wait_for((scene.folder / "asked").exists)
         process.send_signal(number)
         status, out = finish(process)
         return status, scene.runs, out

@@ -60,14 +60,14 @@ def state(job):
 
 
 def hurry(job):
-    """The state of a job; a requeued one that waits need not wait for two minutes.  But for two seconds it must: slurmd takes
+    """What is known of a job; a requeued one that waits need not wait for two minutes.  But for two seconds it must: slurmd takes
     no job that starts in the second in which it was killed ("already killed, do not launch"), and Slurm forgets it."""
     facts = CLUSTER.facts(job)
     start = job, facts.get("Restarts")
     if facts.get("JobState") == "PENDING" and start not in HURRIED:
         HURRIED.add(start)
         CLUSTER.ask("scontrol", "update", f"JobId={job}", "StartTime=now+2seconds")
-    return facts.get("JobState")
+    return facts
 
 
 def wait_for(condition, what, log=None, seconds=60):
@@ -87,8 +87,7 @@ def wait_for_success(job, log, seconds):
     facts = {}
 
     def over():
-        hurry(job)
-        facts.update(CLUSTER.facts(job))  # Slurm forgets it soon
+        facts.update(hurry(job))  # Slurm forgets it soon
         return facts.get("JobState") in ENDS
 
     wait_for(over, "the job is over", log, seconds)
@@ -204,7 +203,7 @@ def whether_the_job_of_a_lock_is_over_is_known_in_every_state():
     CLUSTER.ask("scontrol", "requeue", job)
     wait_for(lambda: state(job) == "PENDING", "the job waits again")
     assert ended(f"slurm {job}.0") == ["ended"]
-    wait_for(lambda: hurry(job) == "RUNNING", "the job runs again")
+    wait_for(lambda: hurry(job).get("JobState") == "RUNNING", "the job runs again")
     assert ended(f"slurm {job}.0", f"slurm {job}.1") == ["ended", "alive"]
     CLUSTER.ask("scancel", job)
     wait_for(lambda: ended(f"slurm {job}.1") == ["ended"], "the job is over")
